@@ -1,0 +1,16 @@
+"""Every few minutes: leases that ran out, waits that nobody ended, events that were not delivered."""
+
+from dataclasses import asdict
+
+from cardintake import limits, telemetry
+from cardintake.bootstrap import application
+from cardintake.budget import Budget, LambdaContext
+
+
+def handler(event: object, context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - the schedule says nothing
+    """Answers with what was repaired."""
+    telemetry.invocation(context.aws_request_id)
+    try:
+        return asdict(application().sweep.run(Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS)))
+    finally:
+        telemetry.flush()

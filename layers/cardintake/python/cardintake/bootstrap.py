@@ -1,0 +1,54 @@
+"""Wiring by hand: from the environment to the objects that work together. The only place that knows them all."""
+
+import os
+from collections.abc import Callable, Mapping
+from functools import cache
+
+from cardintake.announcements import Announcements
+from cardintake.aws import Clients
+from cardintake.intake import Intake
+from cardintake.journal import Journal
+from cardintake.provider_states import ProviderStates
+from cardintake.providers import REGISTRY
+from cardintake.providers.client import ProviderClient
+from cardintake.recognition import Recognition
+from cardintake.records import Records
+from cardintake.secret_store import SecretStore
+from cardintake.settings import Settings
+from cardintake.sweeping import Sweep
+from cardintake.uploads import Uploads
+from cardintake.worklist import Worklist
+
+
+class Application:
+    """Everything that the functions share; nothing is connected before it is used."""
+
+    def __init__(self, settings: Settings, clients: Clients, client: ProviderClient) -> None:
+        self.settings = settings
+        self.clients = clients
+        self.announcements = Announcements(clients.events, settings.event_bus)
+        self.records = Records(clients.dynamodb, settings)
+        self.journal = Journal(clients.dynamodb, clients.s3, self.records, settings)
+        self.states = ProviderStates(clients.dynamodb, settings, self.announcements)
+        self.secrets = SecretStore(clients.secretsmanager, settings.providers_secret)
+        recognition = Recognition(
+            client, self.journal, self.states, self.secrets, allow_http=settings.aws_endpoint_url is not None
+        )
+        self.intake = Intake(
+            settings, REGISTRY, Uploads(clients.s3), self.records, self.journal, recognition, self.announcements
+        )
+        self.worklist = Worklist(self.intake, lambda: clients.sqs, settings.queue_url)
+        self.sweep = Sweep(
+            clients.dynamodb, lambda: clients.sqs, settings, self.intake, self.records, self.states, self.announcements
+        )
+
+
+@cache
+def application() -> Application:
+    """The function's application, made at the first invocation. Raises SettingsError."""
+    return wire(os.environ, Clients(), ProviderClient)
+
+
+def wire(environment: Mapping[str, str], clients: Clients, make_client: Callable[[], ProviderClient]) -> Application:
+    """An application for this environment. Raises SettingsError."""
+    return Application(Settings.from_environment(environment, REGISTRY), clients, make_client())

@@ -1,0 +1,250 @@
+"""The picture: what it is, whether it can be read at all, how bright and sharp it is, and fitting it to a provider.
+
+Everything here happens before any paid call, in bounded memory and time: images come from strangers. The content
+decides what a file is, never its name. A picture of more than `LARGE_PIXELS` is decoded by one thread at a time.
+"""
+
+import io
+import threading
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from importlib import import_module
+
+from PIL import Image, ImageFilter, ImageOps, ImageStat, UnidentifiedImageError
+
+from cardintake import limits
+from cardintake.reasons import Reason
+
+type Format = str  # Pillow's name: JPEG, PNG, BMP, TIFF, GIF, WEBP, MPO
+
+# decoders that a stranger's file may choose from; MPO is opened as the JPEG that it begins with
+_READABLE = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP")
+for _format in _READABLE:
+    import_module(f"PIL.{_format.capitalize() if _format != 'WEBP' else 'WebP'}ImagePlugin")
+_MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"MM\x00*", b"GIF87a", b"GIF89a")
+_ORIENTATION = 0x0112  # EXIF
+LARGE_PIXELS = 16_000_000
+_MEASURED_SIDE = 800
+_JPEG_QUALITIES = (92, 85, 75)
+_one_large_at_a_time = threading.Lock()
+Image.MAX_IMAGE_PIXELS = None  # our own, stricter limit is checked before anything is decoded
+warnings.filterwarnings("ignore", module="PIL")  # about odd metadata, which decides nothing here
+
+
+class ImageRefusedError(Exception):
+    """The image is refused before any paid call, with its reason."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.value)
+        self.reason = reason
+
+
+@dataclass(frozen=True, slots=True)
+class ImageLimits:
+    """What a provider takes. Sides in pixels, inclusive; `max_bytes` of the image itself, before any encoding."""
+
+    formats: frozenset[Format]
+    max_bytes: int
+    min_side: int
+    max_side: int
+
+
+@dataclass(frozen=True, slots=True)
+class Measures:
+    """Taken on a copy of at most 800 pixels, so that they do not depend on the camera.
+
+    `sharpness`: variance of the Laplacian of luminance. `brightness`: median luminance, 0-255. `burnt_share`: share of
+    8x8 cells with mean luminance of at least 250. `glare_share`: the same, only spots that do not reach the picture's
+    edge (a white table does). `chroma`: standard deviations of Cb and Cr added up, after grey-world balance.
+    """
+
+    sharpness: float
+    brightness: float
+    burnt_share: float
+    glare_share: float
+    chroma: float
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """An image that can be read: its bytes as they came, and what was found out about it."""
+
+    data: bytes = field(repr=False)
+    format: Format
+    width: int
+    height: int
+    upright: bool  # no EXIF orientation to apply
+    measures: Measures
+
+
+@dataclass(frozen=True, slots=True)
+class FittedImage:
+    """What is sent: the original bytes, or a JPEG made from them."""
+
+    data: bytes = field(repr=False)
+    format: Format
+    width: int
+    height: int
+
+
+def probe(data: bytes) -> Picture:
+    """Decodes the picture once, as small as its format allows, and measures it.
+
+    Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, PDF, HEIC), IMAGE_TOO_LARGE (by bytes or pixels),
+    IMAGE_CORRUPT (truncated, malformed, empty).
+    """
+    if not data:
+        raise ImageRefusedError(Reason.IMAGE_CORRUPT)
+    if len(data) > limits.MAX_OBJECT_BYTES:
+        raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+    with _opened(data) as image:
+        width, height = image.size
+        upright = _orientation(image) == 1
+        with _memory_for(width, height):
+            _reduce_while_decoding(image)
+            small = _flat(image)
+            small.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE))
+        return Picture(data, str(image.format), width, height, upright, _measure(small))
+
+
+def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
+    """The picture as this provider takes it: untouched where it fits, else upright, scaled down, as JPEG.
+
+    Raises ImageRefusedError(IMAGE_TOO_SMALL) when a side is below, or would be scaled below, the provider's smallest.
+    """
+    if min(picture.width, picture.height) < accepted.min_side:
+        raise ImageRefusedError(Reason.IMAGE_TOO_SMALL)
+    if (
+        picture.upright
+        and picture.format in accepted.formats
+        and len(picture.data) <= accepted.max_bytes
+        and max(picture.width, picture.height) <= accepted.max_side
+    ):
+        return FittedImage(picture.data, picture.format, picture.width, picture.height)
+    with _opened(picture.data) as image, _memory_for(picture.width, picture.height):
+        longest = min(accepted.max_side, max(picture.width, picture.height))
+        image.draft("RGB", _scaled(image.size, longest))
+        converted = _flat(ImageOps.exif_transpose(image))
+        return _encoded_within(converted, longest, accepted)
+
+
+def _encoded_within(image: Image.Image, longest: int, accepted: ImageLimits) -> FittedImage:
+    while True:
+        image.thumbnail((longest, longest), Image.Resampling.LANCZOS)
+        if min(image.size) < accepted.min_side:
+            raise ImageRefusedError(Reason.IMAGE_TOO_SMALL)
+        for quality in _JPEG_QUALITIES:
+            encoded = io.BytesIO()
+            image.save(encoded, "JPEG", quality=quality)
+            if encoded.tell() <= accepted.max_bytes:
+                return FittedImage(encoded.getvalue(), "JPEG", *image.size)
+        longest = max(image.size) * 3 // 4
+
+
+@contextmanager
+def _opened(data: bytes) -> Iterator[Image.Image]:
+    """Pillow's lazily opened image; everything that Pillow raises about a bad file becomes ImageRefusedError."""
+    try:
+        with Image.open(io.BytesIO(data), formats=_READABLE) as image:
+            _refuse_too_large(image)
+            yield image
+    except ImageRefusedError:
+        raise
+    except Exception as error:  # noqa: BLE001 - decoders raise whatever a malformed file makes them raise
+        raise ImageRefusedError(_why_not_opened(data, error)) from None
+
+
+def _refuse_too_large(image: Image.Image) -> None:
+    if image.width * image.height > limits.MAX_PIXELS:
+        raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+
+
+def _why_not_opened(data: bytes, error: Exception) -> Reason:
+    known = data.startswith(_MAGIC) or (data[:4] == b"RIFF" and data[8:12] == b"WEBP")
+    if isinstance(error, UnidentifiedImageError) and not known:
+        return Reason.IMAGE_UNSUPPORTED
+    return Reason.IMAGE_CORRUPT
+
+
+@contextmanager
+def _memory_for(width: int, height: int) -> Iterator[None]:
+    if width * height > LARGE_PIXELS:
+        with _one_large_at_a_time:
+            yield
+    else:
+        yield
+
+
+def _orientation(image: Image.Image) -> int:
+    try:
+        return int(image.getexif().get(_ORIENTATION, 1))
+    except Exception:  # noqa: BLE001 - malformed EXIF says nothing; the picture may be fine
+        return 1
+
+
+def _scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
+    ratio = longest / max(size)
+    return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
+
+
+def _reduce_while_decoding(image: Image.Image) -> None:
+    """JPEG decoders can scale by 1/2, 1/4, 1/8 for less work; both sides must stay at least as asked."""
+    if max(image.size) > _MEASURED_SIDE:
+        image.draft("RGB", _scaled(image.size, _MEASURED_SIDE))
+
+
+def _flat(image: Image.Image) -> Image.Image:
+    """As RGB, transparent parts on white; decodes the picture, so a truncated one raises here."""
+    if image.mode in ("RGBA", "LA", "PA") or (image.mode == "P" and "transparency" in image.info):
+        rgba = image.convert("RGBA")
+        return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
+    if image.mode.startswith("I"):  # 16-bit greys: convert() would clip, not scale
+        image = image.convert("I").point(lambda value: value / 256, "L")
+    return image.convert("RGB")
+
+
+def _measure(image: Image.Image) -> Measures:
+    luminance = image.convert("L")
+    laplacian = luminance.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128))
+    cells = luminance.reduce(8)
+    burnt, enclosed = _burnt_cells(cells)
+    total = cells.width * cells.height
+    return Measures(
+        sharpness=round(ImageStat.Stat(laplacian).var[0], 1),
+        brightness=round(ImageStat.Stat(luminance).median[0], 1),
+        burnt_share=round(burnt / total, 4),
+        glare_share=round(enclosed / total, 4),
+        chroma=round(_chroma(image), 2),
+    )
+
+
+def _burnt_cells(cells: Image.Image) -> tuple[int, int]:
+    """How many cells are burnt out, and how many of them lie in spots that do not reach the edge."""
+    width, height = cells.size
+    burnt = {index for index, value in enumerate(cells.tobytes()) if value >= 250}
+    edge = {i for i in burnt if i % width in (0, width - 1) or i // width in (0, height - 1)}
+    reached, frontier = set(edge), list(edge)
+    while frontier:
+        index = frontier.pop()
+        for neighbour in (index - width, index + width, index - 1, index + 1):
+            if neighbour in burnt and neighbour not in reached:
+                reached.add(neighbour)
+                frontier.append(neighbour)
+    return len(burnt), len(burnt) - len(reached)
+
+
+def _chroma(image: Image.Image) -> float:
+    """A grey copy under coloured light has a cast but no variation: balance first, then measure the spread."""
+    means = ImageStat.Stat(image).mean
+    grey = sum(means) / 3
+    balanced = Image.merge(
+        "RGB",
+        [
+            band.point([min(255, round(value * grey / mean)) if mean else value for value in range(256)])
+            for band, mean in zip(image.split(), means, strict=True)
+        ],
+    )
+    _, blue, red = ImageStat.Stat(balanced.convert("YCbCr")).stddev
+    return blue + red

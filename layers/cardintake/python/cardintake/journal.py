@@ -1,0 +1,180 @@
+"""The journal of paid calls: claimed by content before the call, the raw answer stored before anything else happens.
+
+Content is what decides an answer: the object's bytes, the provider and its options. Its claim lies in the cards table
+(`content_...`), the answer in the answers bucket (`answers/PROVIDER/...`), where every later upload of the same bytes
+finds it. A claim whose lease has run out without an answer is taken over; that earlier call stays uncertain.
+"""
+
+import hashlib
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from botocore.exceptions import ClientError
+
+from cardintake.aws import error_code
+from cardintake.items import condition_failed, marshalled, plain
+from cardintake.providers.protocol import Answer
+from cardintake.records import Lease, Records, SupersededError
+from cardintake.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+    from types_boto3_s3 import S3Client
+
+_DAY = 86400
+_CONFLICTS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Content:
+    """What is paid for once. `sha256` is of the object's bytes, hex; `digest` of all that decides the answer."""
+
+    provider: str
+    sha256: str
+    digest: str
+
+    @classmethod
+    def of(cls, provider: str, sha256: str, options_key: str) -> "Content":
+        digest = hashlib.sha256(f"{sha256}\n{provider}\n{options_key}".encode()).hexdigest()
+        return cls(provider, sha256, digest)
+
+    @property
+    def claim_id(self) -> str:
+        return f"content_{self.digest[:32]}"
+
+    @property
+    def answer_key(self) -> str:
+        return f"answers/{self.provider}/{self.digest[:32]}"
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """Somebody has claimed this content. `by_us`: an earlier attempt on the same record; `live`: the lease runs."""
+
+    owner: str
+    by_us: bool
+    live: bool
+
+
+class Journal:
+    """Content claims and stored answers. `clock` gives epoch seconds."""
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        s3: "S3Client",
+        records: Records,
+        settings: Settings,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._s3 = s3
+        self._records = records
+        self._settings = settings
+        self._clock = clock
+
+    def claim(self, content: Content, lease: Lease, *, over: Taken | None = None) -> Taken | None:
+        """Claims the content and counts the call, in one transaction; None when it is ours.
+
+        `over`: the claim that is taken over, its lease having run out. Raises SupersededError when the record's lease
+        is no longer ours.
+        """
+        now = int(self._clock())
+        item = {
+            "record_id": content.claim_id,
+            "owner": lease.owner,
+            "payer": lease.record_id,
+            "lease_until": now + self._settings.lease_seconds,
+            "expires_at": now + self._settings.retention_days * _DAY,
+        }
+        put: dict[str, Any] = {
+            "TableName": self._settings.cards_table,
+            "Item": marshalled(item),
+            "ConditionExpression": "attribute_not_exists(record_id)",
+            "ReturnValuesOnConditionCheckFailure": "ALL_OLD",
+        }
+        if over is not None:
+            put["ConditionExpression"] += " OR #owner = :over"
+            put["ExpressionAttributeNames"] = {"#owner": "owner"}
+            put["ExpressionAttributeValues"] = marshalled({":over": over.owner})
+        count = self._records.counting_call(lease, content.sha256, content.answer_key)
+        met = self._transact(put, count)
+        if met is None:
+            lease.paid_calls += 1
+            lease.uncertain_calls += 1
+            return None
+        by_us = met.get("payer") == lease.record_id
+        return Taken(str(met.get("owner")), by_us, int(met.get("lease_until", 0)) > now)
+
+    def _transact(self, put: Any, count: Any) -> dict[str, Any] | None:
+        """None when both were written; the content claim that was met otherwise. Raises SupersededError."""
+        for conflict in range(_CONFLICTS):
+            try:
+                self._dynamodb.transact_write_items(TransactItems=[{"Update": count}, {"Put": put}])
+            except ClientError as error:
+                if error_code(error) != "TransactionCanceledException":
+                    raise
+                details: Any = error.response
+                of_record, of_content = details["CancellationReasons"]
+                if of_record.get("Code") == "ConditionalCheckFailed":
+                    raise SupersededError(erased=False) from None
+                if of_content.get("Code") == "ConditionalCheckFailed":
+                    return plain(of_content.get("Item"))
+                if conflict == _CONFLICTS - 1:
+                    raise
+                time.sleep(0.05 * 2**conflict)
+            else:
+                return None
+        raise AssertionError("unreachable: the last conflict is raised")
+
+    def release(self, content: Content, lease: Lease) -> None:
+        """The call brought no answer to keep: the next may be made at once."""
+        try:
+            self._dynamodb.delete_item(
+                TableName=self._settings.cards_table,
+                Key=marshalled({"record_id": content.claim_id}),
+                ConditionExpression="#owner = :owner",
+                ExpressionAttributeNames={"#owner": "owner"},
+                ExpressionAttributeValues=marshalled({":owner": lease.owner}),
+            )
+        except ClientError as error:
+            condition_failed(error)
+
+    def store(self, content: Content, answer: Answer) -> None:
+        """The answer as it came; its status, time and request id beside it."""
+        metadata = {"status": str(answer.status), "answered-at": answer.answered_at.isoformat()}
+        if answer.request_id and answer.request_id.isascii() and answer.request_id.isprintable():
+            metadata["request-id"] = answer.request_id[:200]
+        self._s3.put_object(
+            Bucket=self._settings.answers_bucket, Key=content.answer_key, Body=answer.body, Metadata=metadata
+        )
+
+    def load(self, content: Content) -> Answer | None:
+        """The stored answer, where there is one."""
+        try:
+            stored = self._s3.get_object(Bucket=self._settings.answers_bucket, Key=content.answer_key)
+        except ClientError as error:
+            if error_code(error) in ("NoSuchKey", "404"):
+                return None
+            raise
+        with stored["Body"] as body:
+            data = body.read()
+        metadata = stored["Metadata"]
+        return Answer(
+            status=int(metadata["status"]),
+            body=data,
+            answered_at=datetime.fromisoformat(metadata["answered-at"]),
+            request_id=metadata.get("request-id"),
+        )
+
+    def erase(self, keys: Iterable[str]) -> None:
+        """Deletes stored answers by their keys, and the claims of their content."""
+        for key in sorted(keys):
+            self._s3.delete_object(Bucket=self._settings.answers_bucket, Key=key)
+            self._dynamodb.delete_item(
+                TableName=self._settings.cards_table,
+                Key=marshalled({"record_id": f"content_{key.rpartition('/')[2]}"}),
+            )

@@ -1,0 +1,29 @@
+"""Every limit of our own, in one place. The providers' limits stand in their modules, an operator's in `settings`."""
+
+# images (design: what is refused unread)
+MAX_OBJECT_BYTES = 50 * 1000 * 1000
+MAX_PIXELS = 100 * 1000 * 1000
+
+# provider answers: the largest documented answer is a card and a portrait in base64 beside the text
+MAX_ANSWER_BYTES = 32 * 1000 * 1000
+
+# scans worked on at a time in one invocation; times the event source's MaximumConcurrency it is what a provider sees
+WORKERS = 10
+
+# seconds
+WRITE_DOWN_SECONDS = 4.0  # kept back of every invocation to store how things stand
+MIN_SECONDS_TO_BEGIN = 6.0  # a scan is not begun with less: claim, fetch, one provider call
+CONNECT_SECONDS = 3.0
+PROVIDER_SECONDS = 30.0  # one provider call at most
+TRIES_IN_INVOCATION = 3  # of a call that the provider has not billed
+SECRET_SECONDS = 300.0  # a secret is read again after this
+SECRET_RECHECK_SECONDS = 5.0  # and while its provider is paused, after this
+STATE_SECONDS = 2.0  # a provider's state is read again after this
+PAUSE_SECONDS = 300  # after a configuration or quota refusal, before one probe
+BREAK_SECONDS = 30  # after repeated failures, before one probe
+FAILURES_TO_BREAK = 5
+TWIN_SECONDS = 8.0  # waiting in the invocation for the same picture's other call, or for a secret's trial
+
+# a message sent again: SQS knows no longer delay
+MAX_DELAY_SECONDS = 900
+MIN_DELAY_SECONDS = 5

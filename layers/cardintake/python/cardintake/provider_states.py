@@ -1,0 +1,243 @@
+"""The state of each provider, shared by all instances: paused, on trial, or working.
+
+After a refusal for credentials, permission or quota nobody calls until the secret's content changes or a while has
+passed; then one call is the probe. Content of the secret that has not yet been seen to work is tried by one call at a
+time. Repeated failures break the circuit for a short while. Each change is announced once, through the item's outbox.
+
+The item (`provider_NAME`): `error_class`, `paused_until`, `version` (of the secret, when paused), `verified` (version
+that was seen to work), `failures` (in a row), `trial_owner`, `trial_until`, `outbox`. Times in epoch seconds.
+"""
+
+import threading
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from botocore.exceptions import ClientError
+
+from cardintake import limits
+from cardintake.announcements import Announcements, Event
+from cardintake.items import Update, condition_failed, due_shard, iso, marshalled, plain
+from cardintake.providers.errors import (
+    ConfigurationError,
+    ProviderError,
+    QuotaError,
+    UnavailableError,
+)
+from cardintake.settings import Settings
+
+if TYPE_CHECKING:
+    from types_boto3_dynamodb import DynamoDBClient
+
+type PauseClass = Literal["configuration", "quota", "unavailable"]
+
+_ANNOUNCED_AS = {
+    "configuration": "Provider Misconfigured",
+    "quota": "Provider Quota Low",
+    "unavailable": "Provider Unavailable",
+}
+_ERROR: dict[str, type[ProviderError]] = {
+    "configuration": ConfigurationError,
+    "quota": QuotaError,
+    "unavailable": UnavailableError,
+}
+
+
+class TrialBusyError(Exception):
+    """Another call is trying this provider's credentials; its outcome decides."""
+
+
+@dataclass(frozen=True, slots=True)
+class Permit:
+    """Leave to call. `trial`: this call is the probe, and must be reported whatever comes of it."""
+
+    provider: str
+    version: str
+    trial_owner: str | None
+    failures: int
+    paused: bool
+
+
+class PausedError(Exception):
+    """The provider is paused; `error` is the typed error that stands for why, `seconds` how long at most."""
+
+    def __init__(self, error: ProviderError, seconds: int) -> None:
+        super().__init__(str(error))
+        self.error = error
+        self.seconds = seconds
+
+
+class ProviderStates:
+    """Reads states at most every `limits.STATE_SECONDS`; writes only changes."""
+
+    def __init__(
+        self,
+        dynamodb: "DynamoDBClient",
+        settings: Settings,
+        announcements: Announcements,
+        clock: Callable[[], float] = time.time,
+    ) -> None:
+        self._dynamodb = dynamodb
+        self._settings = settings
+        self._announcements = announcements
+        self._clock = clock
+        self._lock = threading.Lock()
+        self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+
+    def permit(self, provider: str, version: str, owner: str) -> Permit:
+        """Leave to call with this version of the secret. Raises PausedError, TrialBusyError."""
+        state = self._state(provider)
+        paused = "error_class" in state
+        if not paused and state.get("verified") == version:
+            return Permit(provider, version, None, int(state.get("failures", 0)), paused=False)
+        now = self._clock()
+        if paused and state.get("version") == version and state["paused_until"] > now:
+            error = _ERROR[state["error_class"]](provider, "paused after a refusal")
+            raise PausedError(error, int(state["paused_until"] - now) + 1)
+        self._begin_trial(provider, owner, int(now))
+        return Permit(provider, version, owner, int(state.get("failures", 0)), paused=paused)
+
+    def is_paused(self, provider: str, version: str) -> bool:
+        """Whether calls would be refused now."""
+        state = self._state(provider)
+        return "error_class" in state and state.get("version") == version and state["paused_until"] > self._clock()
+
+    def worked(self, permit: Permit) -> None:
+        """The provider answered: its credentials work, and a pause is over."""
+        if permit.trial_owner is None and not permit.failures and not permit.paused:
+            return
+        absent = ["error_class", "paused_until", "version", "failures", "trial_owner", "trial_until"]
+        events = []
+        if permit.paused:
+            error_class = self._state(permit.provider).get("error_class", "unavailable")
+            events.append(self._event("Provider Recovered", permit.provider, error_class))
+        update = Update({"verified": permit.version}, absent)
+        # announced only by the one who ends the pause
+        condition = "attribute_exists(error_class)" if permit.paused else "attribute_not_exists(error_class)"
+        self._change(permit.provider, update, condition, events)
+
+    def refused(self, permit: Permit, error: ConfigurationError | QuotaError) -> None:
+        """Nobody calls this provider with this version of the secret for a while."""
+        self.pause(permit.provider, permit.version, error.error_class, limits.PAUSE_SECONDS)
+
+    def failed(self, permit: Permit) -> None:
+        """A call failed for good within its invocation; several in a row break the circuit."""
+        failures = permit.failures + 1
+        if failures >= limits.FAILURES_TO_BREAK:
+            self.pause(permit.provider, permit.version, "unavailable", limits.BREAK_SECONDS)
+            return
+        self._change(
+            permit.provider,
+            Update({"failures": failures}, ("trial_owner", "trial_until")),
+            "attribute_not_exists(error_class)",
+            (),
+        )
+
+    def undecided(self, permit: Permit) -> None:
+        """The call said nothing about the credentials: the next one may try."""
+        if permit.trial_owner is None:
+            return
+        self._change(
+            permit.provider,
+            Update(absent=("trial_owner", "trial_until"), values={":owner": permit.trial_owner}),
+            "#trial_owner = :owner",
+            (),
+        )
+
+    def pause(self, provider: str, version: str, error_class: PauseClass | str, seconds: int) -> None:
+        """Pauses the provider; announced when its state changes, not when a probe finds it unchanged."""
+        state = self._state(provider, fresh=True)
+        events = []
+        if state.get("error_class") != error_class:
+            events.append(self._event(_ANNOUNCED_AS[error_class], provider, error_class))
+        update = Update(
+            {"error_class": error_class, "paused_until": int(self._clock()) + seconds, "version": version},
+            ("trial_owner", "trial_until", "failures", *(("verified",) if error_class == "configuration" else ())),
+        )
+        known = state.get("error_class")
+        if known is None:
+            condition = "attribute_not_exists(#error_class)"
+        else:
+            update.values[":known"] = known
+            condition = "#error_class = :known"
+        self._change(provider, update, condition, events)
+
+    def delivered(self, record_id: str, events: Iterable[Event]) -> None:
+        """Empties the outbox, unless it has changed meanwhile."""
+        update = Update(
+            absent=("outbox", "due_shard", "due_at"), values={":delivered": [event.as_item() for event in events]}
+        )
+        try:
+            self._dynamodb.update_item(**update.request(self._settings.cards_table, record_id, "#outbox = :delivered"))
+        except ClientError as error:
+            condition_failed(error)
+
+    def _begin_trial(self, provider: str, owner: str, now: int) -> None:
+        update = Update({"trial_owner": owner, "trial_until": now + self._settings.lease_seconds}, values={":now": now})
+        request = update.request(
+            self._settings.cards_table,
+            _item_id(provider),
+            "attribute_not_exists(#trial_until) OR #trial_until < :now",
+        )
+        try:
+            self._dynamodb.update_item(**request)
+        except ClientError as error:
+            condition_failed(error)
+            self._forget(provider)
+            raise TrialBusyError from None
+
+    def _state(self, provider: str, *, fresh: bool = False) -> dict[str, Any]:
+        with self._lock:
+            read_at, state = self._known.get(provider, (float("-inf"), {}))
+            if not fresh and self._clock() - read_at <= limits.STATE_SECONDS:
+                return state
+        answer = self._dynamodb.get_item(
+            TableName=self._settings.cards_table,
+            Key=marshalled({"record_id": _item_id(provider)}),
+            ConsistentRead=True,
+        )
+        state = plain(answer.get("Item"))
+        with self._lock:
+            self._known[provider] = (self._clock(), state)
+        return state
+
+    def _forget(self, provider: str) -> None:
+        with self._lock:
+            self._known.pop(provider, None)
+
+    def _change(self, provider: str, update: Update, condition: str, events: Iterable[Event]) -> None:
+        """Writes the change and its events; somebody else's change in between wins."""
+        pending = [event.as_item() for event in events]
+        if pending:
+            update.sets.append("#outbox = list_append(if_not_exists(#outbox, :none), :events)")
+            update.aliases = (*update.aliases, "outbox")
+            update.values |= {":none": [], ":events": pending}
+            update.attributes = {
+                **update.attributes,
+                "due_shard": due_shard(_item_id(provider)),
+                "due_at": int(self._clock()) + 60,
+            }
+        try:
+            answer = self._dynamodb.update_item(
+                **update.request(self._settings.cards_table, _item_id(provider), condition), ReturnValues="ALL_NEW"
+            )
+        except ClientError as error:
+            condition_failed(error)
+            self._forget(provider)
+            return
+        state = plain(answer["Attributes"])
+        with self._lock:
+            self._known[provider] = (self._clock(), state)
+        if pending:
+            outbox = [Event(**item) for item in state["outbox"]]
+            if self._announcements.deliver(outbox):
+                self.delivered(_item_id(provider), outbox)
+
+    def _event(self, detail_type: str, provider: str, error_class: str) -> Event:
+        data = {"provider": provider, "error_class": error_class}
+        return Event.of(detail_type, data, occurred_at=iso(self._clock()))
+
+
+def _item_id(provider: str) -> str:
+    return f"provider_{provider}"

@@ -1,0 +1,254 @@
+"""AccuAuth Peru: /ocr/idcard reads the Peruvian DNI, old and new, both sides, and the foreigner's card (ALIEN).
+
+Two static headers, no signature. The image goes as the multipart part `file`. Throttling and quota come as HTTP 403:
+the `status` field decides, not the HTTP code. `results` may be empty with status OK: no card in the picture.
+"""
+
+import hashlib
+from collections.abc import Mapping
+from datetime import date, datetime
+from typing import Any, ClassVar, Literal, Self
+
+from cardintake.cards import dates, values
+from cardintake.cards.identity_numbers import split_dni
+from cardintake.cards.models import (
+    Country,
+    DocumentType,
+    Edition,
+    PeruvianDniBack,
+    PeruvianDniFront,
+    PeruvianForeignerCardFront,
+)
+from cardintake.images import FittedImage, ImageLimits
+from cardintake.providers.errors import (
+    ConfigurationError,
+    ImageRefusedError,
+    ProviderError,
+    QuotaError,
+    RequestRefusedError,
+    RetryableError,
+    ThrottledError,
+    UnreadableAnswerError,
+)
+from cardintake.providers.protocol import Answer, Call, CardReading, Claim, Reading, json_object
+from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
+
+_CONFIGURATION = frozenset({"UNAUTHORIZED", "KEY_EXPIRED", "NO_PERMISSION", "NOT_FOUND"})
+_MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
+
+# what only one side of a DNI bears; election number and organ donation stand on either, by edition
+_FRONT_ONLY = frozenset(
+    {
+        "id_number", "father_name", "mother_name", "name", "gender", "gender_s", "marriage", "birthday", "birth_place",
+        "issue_date", "expiry_date", "registration_date",
+    }
+)  # fmt: skip
+_BACK_ONLY = frozenset({"address", "region", "department", "province", "district"})
+
+
+class _Options(ProviderOptions):
+    detect_face: Literal[0, 1] | None = None
+
+
+class _Secret(ProviderSecret):
+    api_id: Credential
+    api_secret: Credential
+    options: _Options = _Options()
+
+
+class AccuAuth:
+    """Reads Peruvian cards; has no quality or risk verdict of its own."""
+
+    name: ClassVar[str] = "accuauth"
+    country: ClassVar[Country] = "PER"
+    reads: ClassVar[frozenset[DocumentType]] = frozenset({"pe_dni", "pe_foreigner_card"})
+    # PDF is listed, but as boilerplate from another country's document: not sent
+    limits: ClassVar[ImageLimits] = ImageLimits(
+        formats=frozenset({"JPEG", "PNG"}), max_bytes=5 * 1000 * 1000, min_side=128, max_side=6000
+    )
+
+    def __init__(self, secret: _Secret) -> None:
+        self._secret = secret
+
+    @classmethod
+    def configured(cls, secret: object, *, allow_http: bool) -> Self:
+        """From `{"base_url", "api_id", "api_secret", "options"?: {"detect_face": 0 | 1}}`."""
+        return cls(validated(_Secret, cls.name, secret, allow_http=allow_http))
+
+    def options_key(self, claim: Claim) -> str:  # noqa: ARG002 - nothing that is claimed enters the request
+        """The options that were set."""
+        return self._secret.options.model_dump_json(exclude_none=True)
+
+    def call(self, image: FittedImage, claim: Claim, *, now: datetime) -> Call:  # noqa: ARG002
+        """The request for one image, as multipart/form-data."""
+        # a boundary that cannot occur inside the image by accident, and the same bytes for the same image
+        boundary = hashlib.sha256(image.data).hexdigest()
+        extension = image.format.lower()
+        parts = [
+            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="scan.{extension}"\r\n'
+            f"Content-Type: {_MEDIA_TYPES[image.format]}\r\n\r\n".encode(),
+            image.data,
+        ]
+        if self._secret.options.detect_face is not None:
+            parts.append(
+                f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="detect_face"\r\n\r\n'
+                f"{self._secret.options.detect_face}".encode()
+            )
+        parts.append(f"\r\n--{boundary}--\r\n".encode())
+        headers = {
+            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "X-DF-API-ID": self._secret.api_id.get_secret_value(),
+            "X-DF-API-SECRET": self._secret.api_secret.get_secret_value(),
+        }
+        return Call(f"{self._secret.base_url}/ocr/idcard", headers, b"".join(parts))
+
+    def check(self, answer: Answer) -> None:
+        """Errors by the `status` field."""
+        error = self._error(json_object(self.name, answer), answer.status)
+        if error is not None and not isinstance(error, ImageRefusedError):
+            raise error
+
+    def read(self, answer: Answer) -> Reading:
+        """All cards in `results`, in their order."""
+        document = json_object(self.name, answer)
+        if error := self._error(document, answer.status):
+            raise error
+        cards = [_read_card(result) for result in document["results"] if isinstance(result, dict)]
+        return Reading(
+            cards=tuple(card for card in cards if card is not None), request_id=values.text(document.get("request_id"))
+        )
+
+    def _error(self, document: Mapping[str, Any], http_status: int) -> ProviderError | None:
+        status = document.get("status")
+        request_id = values.text(document.get("request_id"))
+        if status == "OK":
+            if not isinstance(document.get("results"), list):
+                return UnreadableAnswerError(self.name, "status OK without results")
+            return None
+        if not isinstance(status, str):
+            if http_status >= 500:
+                return RetryableError(self.name, f"HTTP {http_status}", request_id=request_id)
+            return UnreadableAnswerError(self.name, "answer without a status")
+        if status == "RATE_LIMIT_EXCEEDED":
+            return ThrottledError(self.name, status)
+        if status == "OUT_OF_QUOTA":
+            return QuotaError(self.name, status, request_id=request_id)
+        if status in _CONFIGURATION:
+            return ConfigurationError(self.name, status, request_id=request_id)
+        if status == "DETECTION_FAILED":
+            return ImageRefusedError(self.name, status, request_id=request_id)
+        if status == "INVALID_ARGUMENT":
+            return RequestRefusedError(self.name, status, request_id=request_id)
+        if status == "INTERNAL_ERROR":
+            return RetryableError(self.name, status, request_id=request_id)
+        return RetryableError(self.name, "a status that the document does not list", request_id=request_id)
+
+
+def _read_card(result: Mapping[str, Any]) -> CardReading | None:
+    info = result.get("card_info")
+    if not isinstance(info, dict):
+        return None
+    kind = result.get("card_type")
+    fields = _Fields({name: value for name, value in info.items() if values.text(value) is not None})
+    if not fields.info:
+        return None
+    card: PeruvianForeignerCardFront | PeruvianDniBack | PeruvianDniFront
+    if kind == "ALIEN":
+        card = _foreigner_card(fields)
+    else:
+        edition: Edition | None = "old" if kind == "old" else "new" if kind == "new" else None
+        card = _dni_back(fields, edition) if _is_back(fields, result) else _dni_front(fields, edition)
+    if not card.model_dump(exclude_none=True, exclude={"country", "document_type", "side", "edition"}):
+        return None if not fields.impossible else CardReading(card, tuple(fields.impossible))
+    return CardReading(card, tuple(fields.impossible))
+
+
+def _is_back(fields: "_Fields", result: Mapping[str, Any]) -> bool:
+    """The fields that were read decide, over `card_side`; where they do not, it does."""
+    front, back = bool(_FRONT_ONLY & fields.info.keys()), bool(_BACK_ONLY & fields.info.keys())
+    return back if front != back else result.get("card_side") == "back"
+
+
+class _Fields:
+    """Typed access to `card_info`; remembers the dates that were written but are none."""
+
+    def __init__(self, info: Mapping[str, Any]) -> None:
+        self.info = info
+        self.impossible: list[str] = []
+
+    def text(self, name: str) -> str | None:
+        return values.text(self.info.get(name))
+
+    def read_date(self, field: str, name: str) -> date | None:
+        """`name_s` is the service's own formatted copy (dd-mm-yyyy) and preferred to the printed form."""
+        try:
+            formatted = dates.read(self.info.get(f"{name}_s"), dates.DAY_MONTH_YEAR)
+            return formatted or dates.read(self.info.get(name), dates.DAY_MONTH_YEAR, dates.SPANISH)
+        except dates.NotADateError:
+            self.impossible.append(field)
+            return None
+
+    def expiry(self) -> tuple[date | None, Literal[True] | None]:
+        if dates.is_without_end(self.info.get("expiry_date")) or dates.is_without_end(self.info.get("expiry_date_s")):
+            return None, True
+        return self.read_date("expiry_date", "expiry_date"), None
+
+    def sex(self) -> Literal["M", "F"] | None:
+        return values.sex(self.info.get("gender_s")) or values.sex(self.info.get("gender"))
+
+
+def _dni_front(fields: _Fields, edition: Edition | None) -> PeruvianDniFront:
+    printed = values.code(fields.info.get("id_number"))
+    id_number, check_character = split_dni(printed) if printed else (None, None)
+    expiry_date, no_expiry = fields.expiry()
+    return PeruvianDniFront(
+        edition=edition,
+        id_number=id_number,
+        check_character=check_character,
+        given_names=fields.text("name"),
+        paternal_surname=fields.text("father_name"),
+        maternal_surname=fields.text("mother_name"),
+        sex=fields.sex(),
+        marital_status=values.marital_status(fields.info.get("marriage")),
+        birth_date=fields.read_date("birth_date", "birthday"),
+        birth_place=fields.text("birth_place"),
+        issue_date=fields.read_date("issue_date", "issue_date"),
+        expiry_date=expiry_date,
+        no_expiry=no_expiry,
+        registration_date=fields.read_date("registration_date", "registration_date"),
+        election_number=fields.text("election_number"),
+        organ_donor=values.yes_no(fields.info.get("organ_donation")),
+    )
+
+
+def _dni_back(fields: _Fields, edition: Edition | None) -> PeruvianDniBack:
+    """The new edition writes department, province and district as one `region`, A/B/C."""
+    region = [values.text(part) for part in (fields.text("region") or "").split("/")]
+    department, province, district = region if len(region) == 3 else (None, None, None)
+    return PeruvianDniBack(
+        edition=edition,
+        address=fields.text("address"),
+        department=fields.text("department") or department,
+        province=fields.text("province") or province,
+        district=fields.text("district") or district,
+        election_number=fields.text("election_number"),
+        organ_donor=values.yes_no(fields.info.get("organ_donation")),
+    )
+
+
+def _foreigner_card(fields: _Fields) -> PeruvianForeignerCardFront:
+    expiry_date, no_expiry = fields.expiry()
+    return PeruvianForeignerCardFront(
+        id_number=values.code(fields.info.get("id_number")),
+        document_number=values.code(fields.info.get("document_number")),
+        surname=fields.text("surname"),
+        given_names=fields.text("given_name"),
+        sex=fields.sex(),
+        marital_status=values.marital_status(fields.info.get("marriage")),
+        birth_date=fields.read_date("birth_date", "birthday"),
+        issue_date=fields.read_date("issue_date", "issue_date"),
+        expiry_date=expiry_date,
+        no_expiry=no_expiry,
+        nationality=fields.text("nationality"),
+        migratory_quality=fields.text("migratory_quality"),
+    )

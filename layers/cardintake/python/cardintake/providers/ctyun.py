@@ -1,0 +1,224 @@
+"""CTYun 天翼云: printed-text recognition of Chinese resident identity cards (IdentityCard/ocr/v1/idcard.json).
+
+Sign = lower-case hex MD5(AppKey + AppSecret + Timestamp + Path + body): the very bytes that are sent, the path with its
+leading slash and service code. `note` says front for the emblem side and back for the portrait side, the reverse of
+everybody else. HTTP 200 and code 0 do not mean that the image was read: its own err_code decides.
+"""
+
+import base64
+import hashlib
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field
+
+from cardintake.cards import dates, values
+from cardintake.cards.models import ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType
+from cardintake.images import FittedImage, ImageLimits
+from cardintake.providers.errors import (
+    ConfigurationError,
+    ImageRefusedError,
+    ProviderError,
+    RequestRefusedError,
+    RetryableError,
+    UnreadableAnswerError,
+)
+from cardintake.providers.protocol import Answer, Call, CardReading, Claim, Reading, json_object
+from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
+
+MAX_IMAGES = 50
+
+# The document's error list, by class. 4007 (文件处理错误) and 5000 are the service's own trouble.
+_REQUEST = frozenset({4001, 4002, 4003, 4004, 4005, 4006})
+_RETRY = frozenset({4007, 5000})
+_IMAGE = frozenset({4009, 4010, 4011})
+_CONFIGURATION = frozenset({4012, 4013})
+_BASE64 = 4008  # could not be decoded: the alphabet setting is the first suspect
+
+_BIRTHDAY_FORMS = (dates.YEAR_MONTH_DAY, dates.COMPACT, dates.CHINESE)  # the document shows no filled example
+_VALIDITY_FORMS = (dates.YEAR_MONTH_DAY, dates.COMPACT)
+
+
+class _Secret(ProviderSecret):
+    service_code: str = Field(pattern=r"^[A-Za-z0-9_-]+$")
+    app_key: Credential
+    app_secret: Credential
+    base64_alphabet: Literal["standard", "urlsafe"] = "standard"
+    options: ProviderOptions = ProviderOptions()
+
+
+def sign(app_key: str, app_secret: str, timestamp: str, path: str, body: bytes) -> str:
+    """The Sign header. `timestamp`: 13 digits, milliseconds since the epoch; `path` without host and query."""
+    prefix = f"{app_key}{app_secret}{timestamp}{path}".encode()
+    return hashlib.md5(prefix + body).hexdigest()
+
+
+class CTYun:
+    """Reads both sides of the Chinese resident identity card; says whether it is a copy."""
+
+    name: ClassVar[str] = "ctyun"
+    country: ClassVar[Country] = "CHN"
+    reads: ClassVar[frozenset[DocumentType]] = frozenset({"cn_resident_id"})
+    # 10 MB a picture, sides over 32 and under 5000 pixels
+    limits: ClassVar[ImageLimits] = ImageLimits(
+        formats=frozenset({"JPEG", "PNG", "BMP"}), max_bytes=10 * 1000 * 1000, min_side=33, max_side=4999
+    )
+
+    def __init__(self, secret: _Secret) -> None:
+        self._secret = secret
+
+    @classmethod
+    def configured(cls, secret: object, *, allow_http: bool) -> Self:
+        """From `{"base_url", "service_code", "app_key", "app_secret", "base64_alphabet"?}`."""
+        return cls(validated(_Secret, cls.name, secret, allow_http=allow_http))
+
+    def options_key(self, claim: Claim) -> str:  # noqa: ARG002 - nothing that is claimed enters the request
+        """The document has no options."""
+        return ""
+
+    def call(self, image: FittedImage, claim: Claim, *, now: datetime) -> Call:  # noqa: ARG002
+        """The request for one image."""
+        return self.call_for([image], now=now)
+
+    def call_for(self, images: Sequence[FittedImage], *, now: datetime) -> Call:
+        """The request for up to 50 images, answered in their order."""
+        if not 0 < len(images) <= MAX_IMAGES:
+            raise ValueError(f"CTYun takes 1 to {MAX_IMAGES} images a request")
+        encode = base64.b64encode if self._secret.base64_alphabet == "standard" else base64.urlsafe_b64encode
+        # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
+        body = b'{"data": [' + b", ".join(b'"' + encode(image.data) + b'"' for image in images) + b"]}"
+        path = f"/v1/aiop/api/{self._secret.service_code}/IdentityCard/ocr/v1/idcard.json"
+        timestamp = str(int(now.timestamp() * 1000))
+        app_key = self._secret.app_key.get_secret_value()
+        headers = {
+            "Content-Type": "application/json",
+            "AppKey": app_key,
+            "Timestamp": timestamp,
+            "Sign": sign(app_key, self._secret.app_secret.get_secret_value(), timestamp, path, body),
+        }
+        return Call(self._secret.base_url + path, headers, body)
+
+    def check(self, answer: Answer) -> None:
+        """Errors of the call as a whole, then of its image, by the document's list."""
+        result = self._result(answer)
+        if (error := self._error(result)) and not isinstance(error, ImageRefusedError):
+            raise error
+
+    def read(self, answer: Answer) -> Reading:
+        """The only image's result."""
+        result = self._result(answer)
+        if error := self._error(result):
+            raise error
+        return read_result(result)
+
+    def _result(self, answer: Answer) -> Mapping[str, Any]:
+        """The only element of `result`, or the error document itself, which has a `code` like an element's err_code."""
+        document = json_object(self.name, answer)
+        code = _whole(document.get("code"))
+        if code is None:
+            # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
+            if answer.status in (401, 403):
+                raise ConfigurationError(self.name, f"HTTP {answer.status}")
+            if answer.status >= 500:
+                raise RetryableError(self.name, f"HTTP {answer.status}")
+            raise UnreadableAnswerError(self.name, "answer without a code")
+        if code != 0:
+            return {"err_code": code}
+        results = document.get("result")
+        if not (isinstance(results, list) and len(results) == 1 and isinstance(results[0], dict)):
+            raise UnreadableAnswerError(self.name, "answer without exactly one result")
+        return results[0]
+
+    def _error(self, result: Mapping[str, Any]) -> ProviderError | None:
+        code = _whole(result.get("err_code"))
+        if code is None or code == 0:
+            if not isinstance(result.get("detail"), dict):
+                return UnreadableAnswerError(self.name, "result without detail")
+            return None
+        return error_of(code)
+
+
+def error_of(code: int) -> ProviderError:
+    """The document's error code as a typed error; an unknown 4xxx is ours, anything else is tried again."""
+    name = CTYun.name
+    if code == _BASE64:
+        return RequestRefusedError(name, "4008 (base64 not decoded: check base64_alphabet)")
+    if code in _IMAGE:
+        return ImageRefusedError(name, str(code))
+    if code in _CONFIGURATION:
+        return ConfigurationError(name, f"{code} (check base_url and service_code)")
+    if code in _REQUEST or (4000 <= code < 5000 and code not in _RETRY):
+        return RequestRefusedError(name, str(code))
+    return RetryableError(name, str(code))
+
+
+def read_result(result: Mapping[str, Any]) -> Reading:
+    """One element of `result` as a reading. The fields that were read decide the side, not `note`."""
+    detail = result["detail"]
+    cards = [card for card in (_portrait(detail), _emblem(detail)) if card is not None]
+    if len(cards) == 2 and result.get("note") == "front":
+        cards.reverse()
+    signals = {"risk": risk} if (risk := values.text(result.get("risk"))) else {}
+    return Reading(cards=tuple(cards), signals=signals)
+
+
+def _portrait(detail: Mapping[str, Any]) -> CardReading | None:
+    impossible: list[str] = []
+    try:
+        birth_date = dates.read(detail.get("birthday"), *_BIRTHDAY_FORMS)
+    except dates.NotADateError:
+        birth_date = None
+        impossible.append("birth_date")
+    card = ChineseIdPortrait(
+        name=values.text(detail.get("name")),
+        sex=values.sex(detail.get("sex")),
+        ethnicity=values.ethnicity(detail.get("nation")),
+        birth_date=birth_date,
+        address=values.text(detail.get("addr")),
+        id_number=values.code(detail.get("idn")),
+    )
+    return _if_read(card, impossible)
+
+
+def _emblem(detail: Mapping[str, Any]) -> CardReading | None:
+    impossible: list[str] = []
+    valid_from = valid_to = None
+    long_term: Literal[True] | None = None
+    try:
+        start, end = dates.split_range(detail.get("validperiod"))
+    except dates.NotADateError:
+        start = end = None
+        impossible += ["valid_from", "valid_to"]
+    try:
+        valid_from = dates.read(start, *_VALIDITY_FORMS)
+    except dates.NotADateError:
+        impossible.append("valid_from")
+    if dates.is_without_end(end):
+        long_term = True
+    else:
+        try:
+            valid_to = dates.read(end, *_VALIDITY_FORMS)
+        except dates.NotADateError:
+            impossible.append("valid_to")
+    card = ChineseIdEmblem(
+        issuing_authority=values.text(detail.get("org")), valid_from=valid_from, valid_to=valid_to, long_term=long_term
+    )
+    return _if_read(card, impossible)
+
+
+def _if_read(card: ChineseIdPortrait | ChineseIdEmblem, impossible: list[str]) -> CardReading | None:
+    """None when no field of this side was read."""
+    identity = {"country", "document_type", "side"}
+    if not impossible and not card.model_dump(exclude_none=True, exclude=identity):
+        return None
+    return CardReading(card, tuple(impossible))
+
+
+def _whole(value: object) -> int | None:
+    """Codes come as numbers and, in some answers, as digits in text."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None

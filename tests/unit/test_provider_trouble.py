@@ -1,0 +1,244 @@
+"""Providers in trouble: who is called, who waits for what, and what the operator hears."""
+
+from typing import Any
+
+import httpx
+import pytest
+
+from tests.unit.conftest import encoded, picture
+from tests.unit.world import CREDENTIALS, World, a_world, ctyun_answer, sqs_event
+
+
+def error(code: int) -> httpx.Response:
+    return httpx.Response(200, json={"code": code, "message": "error", "details": "..."})
+
+
+def photos(world: World, count: int, start: int = 0) -> list[Any]:
+    return [world.upload(f"a/{n}.jpg", encoded(picture(n))) for n in range(start, start + count)]
+
+
+def heard(world: World) -> list[str]:
+    return [event["detail-type"] for event in world.heard_events()]
+
+
+def test_server_errors_are_tried_again_in_the_invocation_and_not_billed(world: World, photo: bytes) -> None:
+    world.provider.script = [error(5000), httpx.Response(502, text="<html>")]
+    world.deliver(world.upload("a/x.jpg", photo))
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["paid_calls"], record["uncertain_calls"]) == ("RECOGNIZED", 1, 0)
+    assert len(world.provider.calls) == 3
+
+
+def test_a_provider_that_is_down_fails_the_scan_after_the_last_attempt() -> None:
+    with a_world(MAX_ATTEMPTS="2") as world:
+        world.provider.default["ctyun.test"] = lambda: error(5000)
+        event = world.upload("a/x.jpg", encoded(picture()))
+        first = world.deliver(event)
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["attempts"]) == ("PROCESSING", 1)
+        assert record["waiting_for"] == "PROVIDER_UNAVAILABLE"
+        assert first.failed_messages == ()  # it was sent to the queue again instead
+        world.deliver(sqs_event(*world.messages_without_delay()))
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["reasons"]) == ("FAILED", ["PROVIDER_UNAVAILABLE"])
+        assert (record["paid_calls"], record["attempts"]) == (0, 2)
+        assert not record.keys() & {"quality", "risk", "card", "waiting_for"}
+        assert heard(world) == ["Card Failed"]
+
+
+def test_a_call_without_an_answer_is_not_repeated_in_the_invocation_and_counted_as_uncertain(
+    world: World, photo: bytes
+) -> None:
+    world.provider.script = [httpx.ReadTimeout("late")]
+    event = world.upload("a/x.jpg", photo)
+    world.deliver(event)
+    assert len(world.provider.calls) == 1
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["paid_calls"], record["uncertain_calls"]) == ("PROCESSING", 1, 1)
+    world.deliver(event)
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["paid_calls"], record["uncertain_calls"]) == ("RECOGNIZED", 2, 1)
+
+
+def test_half_an_answer_is_no_reading() -> None:
+    with a_world(MAX_ATTEMPTS="1") as world:
+        world.provider.script = [httpx.Response(200, text='{"code": 0, "result": [{"detail"')]
+        world.deliver(world.upload("a/x.jpg", encoded(picture())))
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["reasons"], record["paid_calls"]) == ("FAILED", ["ANSWER_UNREADABLE"], 1)
+
+
+def test_throttling_is_waited_for_and_is_no_attempt(world: World, photo: bytes) -> None:
+    world.provider.script = [httpx.Response(429, headers={"Retry-After": "120"})]
+    done = world.deliver(world.upload("a/x.jpg", photo))
+    record = world.record("a/x.jpg")
+    assert (record["waiting_for"], record["attempts"], record["paid_calls"]) == ("PROVIDER_THROTTLED", 0, 0)
+    assert done.outcomes[0].retry_in == 120
+    world.deliver(sqs_event(*world.messages_without_delay()))
+    assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
+    assert heard(world) == []
+
+
+def test_a_malformed_request_is_our_bug_and_fails(world: World, photo: bytes) -> None:
+    world.provider.script = [error(4003)]
+    world.deliver(world.upload("a/x.jpg", photo))
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["reasons"], record["paid_calls"]) == ("FAILED", ["PROVIDER_REFUSED_REQUEST"], 0)
+
+
+def test_wrong_credentials_are_tried_by_one_call_and_pause_the_provider(world: World) -> None:
+    world.provider.default["ctyun.test"] = lambda: httpx.Response(401, json={"message": "no"})
+    bodies = [event["Records"][0]["body"] for event in photos(world, 6)]
+    world.deliver(sqs_event(*bodies))
+    assert len(world.provider.calls) == 1
+    for n in range(6):
+        record = world.record(f"a/{n}.jpg")
+        assert (record["status"], record["waiting_for"]) == ("PROCESSING", "PROVIDER_MISCONFIGURED"), n
+        assert (record["paid_calls"], record["uncertain_calls"], record["attempts"]) == (0, 0, 0), n
+    assert heard(world) == ["Provider Misconfigured"]
+
+    world.new_process()  # another instance learns of it without calling
+    world.deliver(photos(world, 1, start=6)[0])
+    assert len(world.provider.calls) == 1
+
+    world.set_secret(CREDENTIALS)
+    world.provider.default["ctyun.test"] = ctyun_answer
+    world.new_process()
+    world.deliver(sqs_event(*bodies))
+    assert [world.record(f"a/{n}.jpg")["status"] for n in range(6)] == ["RECOGNIZED"] * 6
+    assert heard(world) == ["Provider Recovered"]
+
+
+def test_a_pause_ends_with_one_probe(world: World, photo: bytes) -> None:
+    world.provider.script = [error(4013)]
+    event = world.upload("a/x.jpg", photo)
+    world.deliver(event)
+    world.deliver(event)
+    assert len(world.provider.calls) == 1
+    world.let_pauses_run_out()
+    world.new_process()
+    world.provider.script = [error(4013)]
+    world.deliver(event)
+    world.deliver(event)
+    assert len(world.provider.calls) == 2
+    world.let_pauses_run_out()
+    world.new_process()
+    world.deliver(event)
+    assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
+    assert heard(world) == ["Provider Misconfigured", "Provider Recovered"]
+
+
+def test_credentials_renewed_meanwhile_are_tried_at_once(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/first.jpg", encoded(picture(5))))
+
+    def refuse(_: httpx.Request) -> httpx.Response:
+        world.set_secret(CREDENTIALS | {"rotated": True})
+        return httpx.Response(403, json={"message": "old key"})
+
+    world.provider.script = [refuse]
+    world.deliver(world.upload("a/x.jpg", photo))
+    assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
+    assert heard(world) == []
+
+
+@pytest.mark.parametrize(
+    ("secret", "names"),
+    [
+        ("not json", "PROVIDERS_SECRET is not JSON"),
+        ([], "PROVIDERS_SECRET is not a JSON object"),
+        ({}, "secret has no member 'ctyun'"),
+        ({"ctyun": CREDENTIALS["ctyun"] | {"base_url": "ftp://x"}}, "base_url"),
+        ({"ctyun": CREDENTIALS["ctyun"] | {"app_secret": ""}}, "app_secret"),
+        ({"ctyun": CREDENTIALS["ctyun"] | {"options": {"no_such": 1}}}, "options.no_such"),
+    ],
+)
+def test_a_bad_secret_is_named_and_scans_wait(
+    world: World, photo: bytes, secret: object, names: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.set_secret(secret)
+    world.deliver(world.upload("a/x.jpg", photo))
+    assert world.record("a/x.jpg")["waiting_for"] == "PROVIDER_MISCONFIGURED"
+    assert world.provider.calls == []
+    assert names in str([vars(line) for line in caplog.records])
+    assert heard(world) == ["Provider Misconfigured"]
+
+
+def test_a_missing_secret_is_a_configuration_error(photo: bytes) -> None:
+    with a_world(PROVIDERS_SECRET="not-there") as world:
+        world.deliver(world.upload("a/x.jpg", photo))
+        assert world.record("a/x.jpg")["waiting_for"] == "PROVIDER_MISCONFIGURED"
+
+
+def test_a_stored_answer_serves_while_the_provider_is_paused(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/one.jpg", photo))
+    world.provider.script = [error(4013)]
+    world.deliver(world.upload("a/other.jpg", encoded(picture(9))))
+    world.deliver(world.upload("a/two.jpg", photo))
+    assert world.record("a/two.jpg")["status"] == "RECOGNIZED"
+    assert len(world.provider.calls) == 2
+
+
+def test_without_a_queue_a_waiting_scan_waits_by_redelivery(photo: bytes) -> None:
+    with a_world(QUEUE_URL="") as world:
+        world.provider.script = [httpx.Response(429)]
+        done = world.deliver(world.upload("a/x.jpg", photo))
+        assert done.failed_messages == ("m-0",)
+
+
+def test_waiting_ends_after_max_wait_hours(photo: bytes) -> None:
+    with a_world(MAX_WAIT_HOURS="1") as world:
+        world.provider.script = [httpx.Response(429), httpx.Response(429)]
+        event = world.upload("a/x.jpg", photo)
+        world.deliver(event)
+        world.set_number("a/x.jpg", "waiting_since", 1)
+        world.deliver(event)
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["reasons"]) == ("FAILED", ["WAITED_TOO_LONG"])
+
+
+def test_a_message_with_an_older_ticket_is_void(world: World, photo: bytes) -> None:
+    world.provider.default["ctyun.test"] = lambda: httpx.Response(429)
+    event = world.upload("a/x.jpg", photo)
+    world.deliver(event)
+    (older,) = world.messages_without_delay()
+    world.deliver(event)  # a duplicate of the upload's own notification carries on with a ticket of its own
+    (newer,) = world.messages_without_delay()
+    calls = len(world.provider.calls)
+    world.deliver(sqs_event(older))
+    assert (len(world.provider.calls), world.messages_without_delay()) == (calls, [])
+    world.deliver(sqs_event(newer))
+    assert len(world.provider.calls) == calls + 1
+
+
+def test_a_claimed_type_that_nobody_reads_waits_for_the_operator(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/x.jpg", photo, **{"document-type": "pe_dni"}))
+    assert world.record("a/x.jpg")["waiting_for"] == "PROVIDER_MISCONFIGURED"
+    assert world.provider.calls == []
+
+
+def test_a_scan_that_does_not_fit_the_time_left_is_not_begun(world: World, photo: bytes) -> None:
+    event = world.upload("a/x.jpg", photo)
+    done = world.deliver(event, seconds=3)
+    assert world.log == ["sqs.send_message"]
+    assert done.failed_messages == ()
+    world.deliver(sqs_event(*world.messages_without_delay()))
+    assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
+
+
+def test_five_failures_in_a_row_break_the_circuit_and_one_probe_closes_it(world: World) -> None:
+    world.deliver(world.upload("a/first.jpg", encoded(picture(50))))
+    world.provider.default["ctyun.test"] = lambda: error(5000)
+    for event in photos(world, 5):
+        world.deliver(event)
+    calls = len(world.provider.calls)
+    world.deliver(photos(world, 1, start=5)[0])
+    assert len(world.provider.calls) == calls
+    record = world.record("a/5.jpg")
+    assert (record["waiting_for"], record["attempts"]) == ("PROVIDER_UNAVAILABLE", 0)
+    assert heard(world) == ["Provider Unavailable"]
+    world.provider.default["ctyun.test"] = ctyun_answer
+    world.let_pauses_run_out()
+    world.new_process()
+    world.deliver(photos(world, 1, start=6)[0])
+    assert world.record("a/6.jpg")["status"] == "RECOGNIZED"
+    assert heard(world) == ["Provider Recovered"]
