@@ -8,6 +8,7 @@ import json
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 from urllib.parse import quote_plus
 
@@ -43,6 +44,12 @@ EMBLEM = {
 
 class DiedError(BaseException):
     """The process is gone: nothing of ours may catch this."""
+
+
+@cache
+def _session() -> boto3.Session:
+    """One for all worlds: loading the services' descriptions is most of what a world costs."""
+    return boto3.Session(region_name="eu-west-1")
 
 
 def ctyun_answer(detail: dict[str, str] = PORTRAIT, **result: object) -> httpx.Response:
@@ -90,19 +97,25 @@ class MortalClients(Clients):
 
     def __init__(self, world: "World") -> None:
         super().__init__()
-        for name in ("s3", "dynamodb", "sqs", "events", "secretsmanager"):
-            self.__dict__[name] = Mortal(world, boto3.client(name, region_name="eu-west-1"))
+        self.__dict__ |= {
+            "s3": Mortal(world, world.s3),
+            "dynamodb": Mortal(world, world.dynamodb),
+            "sqs": Mortal(world, world.sqs),
+            "events": Mortal(world, world.events),
+            "secretsmanager": Mortal(world, world.secrets),
+        }
 
 
 class World:
     """One deployment. `now` moves the clock of records and states; `log` lists outside calls in order."""
 
     def __init__(self, **environment: str) -> None:
-        self.s3 = boto3.client("s3", region_name="eu-west-1")
-        self.dynamodb = boto3.client("dynamodb", region_name="eu-west-1")
-        self.sqs = boto3.client("sqs", region_name="eu-west-1")
-        self.events = boto3.client("events", region_name="eu-west-1")
-        self.secrets = boto3.client("secretsmanager", region_name="eu-west-1")
+        session = _session()
+        self.s3 = session.client("s3")
+        self.dynamodb = session.client("dynamodb")
+        self.sqs = session.client("sqs")
+        self.events = session.client("events")
+        self.secrets = session.client("secretsmanager")
         for bucket in (SCANS, ANSWERS):
             self.s3.create_bucket(Bucket=bucket, CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
         self.dynamodb.create_table(
