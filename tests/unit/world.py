@@ -191,8 +191,11 @@ class World:
 
     def upload(self, key: str, body: bytes, **metadata: str) -> dict[str, Any]:
         """Puts an object; returns S3's notification of it, as the queue delivers it."""
-        etag = self.s3.put_object(Bucket=SCANS, Key=key, Body=body, Metadata=metadata)["ETag"].strip('"')
-        return sqs_event(self.notification(key, etag, len(body)))
+        return sqs_event(self.notification(key, self.s3_put(key, body, **metadata), len(body)))
+
+    def s3_put(self, key: str, body: bytes, **metadata: str) -> str:
+        """Puts an object; its etag."""
+        return self.s3.put_object(Bucket=SCANS, Key=key, Body=body, Metadata=metadata)["ETag"].strip('"')
 
     def remove(self, key: str) -> dict[str, Any]:
         self.s3.delete_object(Bucket=SCANS, Key=key)
