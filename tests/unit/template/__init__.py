@@ -1,0 +1,1 @@
+"""Tests of template.yaml and of what belongs to it: what no emulator notices."""

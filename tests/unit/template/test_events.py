@@ -1,0 +1,63 @@
+"""The sample events: the shapes of AWS, dated as SAM's own samples, about one object of the local stack."""
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from cardintake.scans import NO_SEQUENCER, parse
+from tests.unit.template.cloudformation import REPOSITORY
+
+_BUCKET = "cardintake-scans-000000000000-eu-west-1"
+_KEY = "samples/cn-portrait.jpg"
+_NAMES = ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put", "sweep-schedule"]
+
+
+def event(name: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((REPOSITORY / "events" / f"{name}.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_there_is_one_for_every_way_that_a_function_is_called() -> None:
+    assert sorted(path.stem for path in (REPOSITORY / "events").glob("*.json")) == _NAMES
+
+
+@pytest.mark.parametrize(("name", "kind"), [("s3-put", "ObjectCreated:Put"), ("s3-delete", "ObjectRemoved:Delete")])
+def test_notifications(name: str, kind: str) -> None:
+    (record,) = event(name)["Records"]
+    assert (record["eventSource"], record["eventName"]) == ("aws:s3", kind)
+    assert record["eventTime"].startswith("1970-")
+    assert record["s3"]["bucket"]["name"] == _BUCKET
+    assert record["s3"]["object"]["key"] == _KEY
+
+
+def test_the_queues_message_holds_the_notification() -> None:
+    (record,) = event("sqs-s3-put")["Records"]
+    assert json.loads(record["body"]) == event("s3-put")
+    assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
+    assert (record["eventSource"], record["eventSourceARN"]) == (
+        "aws:sqs",
+        "arn:aws:sqs:eu-west-1:000000000000:cardintake-scans",
+    )
+
+
+def test_the_event_of_eventbridge() -> None:
+    created = event("eventbridge-object-created")
+    assert (created["source"], created["detail-type"]) == ("aws.s3", "Object Created")
+    assert created["time"].startswith("1970-")
+    assert created["detail"]["bucket"] == {"name": _BUCKET}
+    assert created["detail"]["object"]["key"] == _KEY
+
+
+def test_the_schedule() -> None:
+    assert event("sweep-schedule")["detail-type"] == "Scheduled Event"
+
+
+@pytest.mark.parametrize("name", ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put"])
+def test_recognize_takes_each_of_them(name: str) -> None:
+    arrivals = parse(event(name))
+    assert arrivals.from_queue == (name == "sqs-s3-put")
+    (scan,) = [scan for delivery in arrivals.deliveries for scan in delivery.scans]
+    assert (scan.bucket, scan.key, scan.removed) == (_BUCKET, _KEY, name == "s3-delete")
+    assert (scan.etag, scan.sequencer) == (None, NO_SEQUENCER), "made up in a sample, so they say nothing"
