@@ -5,6 +5,8 @@ from typing import Any
 import httpx
 import pytest
 
+from cardintake.provider_states import PausedError, TrialBusyError
+from cardintake.providers.errors import ConfigurationError
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import CREDENTIALS, World, a_world, ctyun_answer, sqs_event
 
@@ -242,3 +244,14 @@ def test_five_failures_in_a_row_break_the_circuit_and_one_probe_closes_it(world:
     world.deliver(photos(world, 1, start=6)[0])
     assert world.record("a/6.jpg")["status"] == "RECOGNIZED"
     assert heard(world) == ["Provider Recovered"]
+
+
+def test_a_trial_that_ended_in_a_pause_is_not_followed_by_one_that_began_before(world: World) -> None:
+    first, second = world.process.states, world.new_process().states
+    second.is_paused("ctyun", "v1")  # has read the state: neither verified nor paused
+    permit = first.permit("ctyun", "v1", "first")
+    first.refused(permit, ConfigurationError("ctyun", "HTTP 401"))
+    with pytest.raises(TrialBusyError):
+        second.permit("ctyun", "v1", "second")
+    with pytest.raises(PausedError):
+        second.permit("ctyun", "v1", "second")

@@ -93,7 +93,7 @@ def assess(reading: Reading, provider: str, measures: Measures, claim: Claim, no
     if chosen is None:
         findings.append(Finding(Reason.NO_CARD, provider, "fields", "0"))
         return _verdict("REJECTED", findings, risk_checked=False)
-    others = tuple(card for card in reading.cards if card is not chosen)
+    others = tuple(card for card in _with_fields(reading.cards) if card is not chosen)
     findings += _of_reading(chosen, others, claim)
     checks = list(_of_card(chosen.card, now))
     findings += [check for check in checks if check is not None]
@@ -127,14 +127,19 @@ def _verdict(
 
 def _chosen(cards: tuple[CardReading, ...], claim: Claim) -> CardReading | None:
     """The card on the claimed side, else the portrait or front side, else the first."""
-    read = [
-        reading for reading in cards if reading.card.values().keys() - {"country", "document_type", "side", "edition"}
-    ]
+    read = _with_fields(cards)
     for sides in ({claim.side}, {"portrait", "front"}):
         for reading in read:
             if reading.card.side in sides:
                 return reading
     return read[0] if read else None
+
+
+def _with_fields(cards: tuple[CardReading, ...]) -> list[CardReading]:
+    """Those of which at least one field was read: what a card is does not count."""
+    return [
+        reading for reading in cards if reading.card.values().keys() - {"country", "document_type", "side", "edition"}
+    ]
 
 
 def _of_picture(measures: Measures) -> Iterator[Finding]:

@@ -1,7 +1,8 @@
 """The picture: what it is, whether it can be read at all, how bright and sharp it is, and fitting it to a provider.
 
 Everything here happens before any paid call, in bounded memory and time: images come from strangers. The content
-decides what a file is, never its name. A picture of more than `LARGE_PIXELS` is decoded by one thread at a time.
+decides what a file is, never its name, and a file that is something else besides is refused. A picture of more than
+`LARGE_PIXELS` is decoded by one thread at a time, and no second copy of that size is ever made of it.
 """
 
 import io
@@ -12,7 +13,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
 
-from PIL import Image, ImageFilter, ImageOps, ImageStat, UnidentifiedImageError
+from PIL import Image, ImageFilter, ImageStat, UnidentifiedImageError
 
 from cardintake import limits
 from cardintake.reasons import Reason
@@ -25,7 +26,19 @@ for _format in _READABLE:
     import_module(f"PIL.{_format.capitalize() if _format != 'WEBP' else 'WebP'}ImagePlugin")
 _MAGIC = (b"\xff\xd8\xff", b"\x89PNG\r\n\x1a\n", b"BM", b"II*\x00", b"MM\x00*", b"GIF87a", b"GIF89a")
 _ORIENTATION = 0x0112  # EXIF
-LARGE_PIXELS = 16_000_000
+_UPRIGHT_BY = {
+    2: Image.Transpose.FLIP_LEFT_RIGHT,
+    3: Image.Transpose.ROTATE_180,
+    4: Image.Transpose.FLIP_TOP_BOTTOM,
+    5: Image.Transpose.TRANSPOSE,
+    6: Image.Transpose.ROTATE_270,
+    7: Image.Transpose.TRANSVERSE,
+    8: Image.Transpose.ROTATE_90,
+}
+_PDF_HEADER_WITHIN = 1024  # bytes; where PDF readers look for it
+_ZIP_END, _ZIP_END_WITHIN = b"PK\x05\x06", 22 + 0xFFFF  # the record and its longest comment
+LARGE_PIXELS = 4_000_000
+_STRIP_PIXELS = 1_000_000
 _MEASURED_SIDE = 800
 _JPEG_QUALITIES = (92, 85, 75)
 _one_large_at_a_time = threading.Lock()
@@ -92,19 +105,21 @@ class FittedImage:
 def probe(data: bytes) -> Picture:
     """Decodes the picture once, as small as its format allows, and measures it.
 
-    Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, PDF, HEIC), IMAGE_TOO_LARGE (by bytes or pixels),
-    IMAGE_CORRUPT (truncated, malformed, empty).
+    Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, PDF, HEIC, or a PDF or ZIP archive as well), IMAGE_TOO_LARGE
+    (by bytes or pixels), IMAGE_CORRUPT (truncated, malformed, empty).
     """
     if not data:
         raise ImageRefusedError(Reason.IMAGE_CORRUPT)
     if len(data) > limits.MAX_OBJECT_BYTES:
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+    if _is_pdf_or_archive(data):
+        raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
     with _opened(data) as image:
         width, height = image.size
-        upright = _orientation(image) == 1
+        upright = _orientation(image) not in _UPRIGHT_BY
         with _memory_for(width, height):
             _reduce_while_decoding(image)
-            small = _flat(image)
+            small = _flat(image, 2 * _MEASURED_SIDE)
             small.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE))
         return Picture(data, str(image.format), width, height, upright, _measure(small))
 
@@ -125,9 +140,10 @@ def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
         return FittedImage(picture.data, picture.format, picture.width, picture.height)
     with _opened(picture.data) as image, _memory_for(picture.width, picture.height):
         longest = min(accepted.max_side, max(picture.width, picture.height))
+        turn = _UPRIGHT_BY.get(_orientation(image))
         image.draft("RGB", _scaled(image.size, longest))
-        converted = _flat(ImageOps.exif_transpose(image))
-        return _encoded_within(converted, longest, accepted)
+        flat = _flat(image, longest)
+        return _encoded_within(flat if turn is None else flat.transpose(turn), longest, accepted)
 
 
 def _encoded_within(image: Image.Image, longest: int, accepted: ImageLimits) -> FittedImage:
@@ -159,6 +175,17 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 def _refuse_too_large(image: Image.Image) -> None:
     if image.width * image.height > limits.MAX_PIXELS:
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+
+
+def _is_pdf_or_archive(data: bytes) -> bool:
+    """Whether other programs take the file for a PDF, or for a ZIP archive, which is read from its end."""
+    if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
+        return True
+    end = data.rfind(_ZIP_END, -_ZIP_END_WITHIN)
+    if end < 0 or len(data) < end + 22:
+        return False
+    directory = end - int.from_bytes(data[end + 12 : end + 16], "little")
+    return directory >= 0 and data.startswith((b"PK\x01\x02", _ZIP_END), directory)
 
 
 def _why_not_opened(data: bytes, error: Exception) -> Reason:
@@ -195,8 +222,24 @@ def _reduce_while_decoding(image: Image.Image) -> None:
         image.draft("RGB", _scaled(image.size, _MEASURED_SIDE))
 
 
-def _flat(image: Image.Image) -> Image.Image:
-    """As RGB, transparent parts on white; decodes the picture, so a truncated one raises here."""
+def _flat(image: Image.Image, longest: int) -> Image.Image:
+    """As RGB, and reduced by a whole factor as long as it stays no shorter than `longest`.
+
+    Decodes the picture, so a truncated one raises here. Strip by strip: what lies beside the decoded picture is small.
+    """
+    image.load()
+    width, height = image.size
+    factor = max(1, max(width, height) // longest)
+    rows = factor * max(1, _STRIP_PIXELS // (width * factor))
+    flat = Image.new("RGB", (-(-width // factor), -(-height // factor)))
+    for top in range(0, height, rows):
+        strip = _rgb(image.crop((0, top, width, min(top + rows, height))))
+        flat.paste(strip.reduce(factor), (0, top // factor))
+    return flat
+
+
+def _rgb(image: Image.Image) -> Image.Image:
+    """As RGB, transparent parts on white."""
     if image.mode in ("RGBA", "LA", "PA") or (image.mode == "P" and "transparency" in image.info):
         rgba = image.convert("RGBA")
         return Image.alpha_composite(Image.new("RGBA", rgba.size, "white"), rgba).convert("RGB")
@@ -208,6 +251,8 @@ def _flat(image: Image.Image) -> Image.Image:
 def _measure(image: Image.Image) -> Measures:
     luminance = image.convert("L")
     laplacian = luminance.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128))
+    if min(image.size) > 2:  # the filter leaves the outermost pixels as they are: bright edges would count as sharp
+        laplacian = laplacian.crop((1, 1, image.width - 1, image.height - 1))
     cells = luminance.reduce(8)
     burnt, enclosed = _burnt_cells(cells)
     total = cells.width * cells.height

@@ -95,7 +95,7 @@ class ProviderStates:
         if paused and state.get("version") == version and state["paused_until"] > now:
             error = _ERROR[state["error_class"]](provider, "paused after a refusal")
             raise PausedError(error, int(state["paused_until"] - now) + 1)
-        self._begin_trial(provider, owner, int(now))
+        self._begin_trial(provider, owner, int(now), state.get("paused_until"))
         return Permit(provider, version, owner, int(state.get("failures", 0)), paused=paused)
 
     def is_paused(self, provider: str, version: str) -> bool:
@@ -148,6 +148,9 @@ class ProviderStates:
     def pause(self, provider: str, version: str, error_class: PauseClass | str, seconds: int) -> None:
         """Pauses the provider; announced when its state changes, not when a probe finds it unchanged."""
         state = self._state(provider, fresh=True)
+        unchanged = state.get("error_class") == error_class and state.get("version") == version
+        if unchanged and state["paused_until"] > self._clock():
+            return
         events = []
         if state.get("error_class") != error_class:
             events.append(self._event(_ANNOUNCED_AS[error_class], provider, error_class))
@@ -173,13 +176,16 @@ class ProviderStates:
         except ClientError as error:
             condition_failed(error)
 
-    def _begin_trial(self, provider: str, owner: str, now: int) -> None:
-        update = Update({"trial_owner": owner, "trial_until": now + self._settings.lease_seconds}, values={":now": now})
-        request = update.request(
-            self._settings.cards_table,
-            _item_id(provider),
-            "attribute_not_exists(#trial_until) OR #trial_until < :now",
+    def _begin_trial(self, provider: str, owner: str, now: int, paused_until: int | None) -> None:
+        """`paused_until`: as it was read; a trial that has ended in a pause since then must not be followed by ours."""
+        update = Update(
+            {"trial_owner": owner, "trial_until": now + self._settings.lease_seconds},
+            values={":now": now, ":paused_until": paused_until},
+            aliases=("paused_until",),
         )
+        nobody = "(attribute_not_exists(#trial_until) OR #trial_until < :now)"
+        unchanged = "attribute_not_exists(#paused_until)" if paused_until is None else "#paused_until = :paused_until"
+        request = update.request(self._settings.cards_table, _item_id(provider), f"{nobody} AND {unchanged}")
         try:
             self._dynamodb.update_item(**request)
         except ClientError as error:

@@ -7,6 +7,7 @@ several scans. Nothing here knows AWS's API; a scan can be written as a message 
 import hashlib
 import json
 import re
+import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -117,11 +118,12 @@ def case_id(key: str, pattern: re.Pattern[str]) -> str | None:
 
 
 def _looks_like_identity_number(folder: str) -> bool:
-    bare = re.sub(r"[-_. ]", "", folder).upper()
+    bare = re.sub(r"[-_. ]", "", unicodedata.normalize("NFKC", folder)).upper()
     bare = re.sub(r"^(DNI|CE|ID|IDCARD|SFZ)(?=\d)", "", bare)
     # DNI with and without check character, foreigner's card, Chinese number old and new
     whole = re.fullmatch(r"\d{8}[\dA-K]?|\d{9,12}|\d{15}|\d{17}[\dX]", bare)
-    return bool(whole or re.search(r"(?<!\d)\d{17}[\dX](?![\dA-Z])", bare))
+    # a Chinese number beside other text, told by its birth date
+    return bool(whole or re.search(r"\d{6}(?:19|20)\d\d(?:0[1-9]|1[0-2])(?:0[1-9]|[12]\d|3[01])\d{3}[\dX]", bare))
 
 
 def _is_sqs(record: object) -> bool:
@@ -141,7 +143,7 @@ def _scans_of(event: object) -> tuple[Scan, ...]:
             found = [_from_notification(record) for record in event["Records"]]
         else:
             raise UnknownEventError("neither an S3 notification nor an EventBridge event")
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, OverflowError) as error:
         if isinstance(error, UnknownEventError):
             raise
         raise UnknownEventError("an S3 event without the members that S3 documents") from None

@@ -17,7 +17,6 @@ _CN_CHECK = "10X98765432"
 _DNI_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
 _DNI_DIGITS = "67890112345"
 _DNI_LETTERS = "KABCDEFGHIJ"
-_MASK = re.compile(r"[*Xx×]")
 
 
 class Check(Enum):
@@ -43,7 +42,7 @@ def chinese(number: str) -> ChineseNumber:
     if re.fullmatch(r"[0-9]{15}", number):
         return ChineseNumber(Check.NOT_CHECKABLE)
     if not re.fullmatch(r"[0-9]{17}[0-9X]", number):
-        masked = len(number) in (15, 18) and re.fullmatch(r"[0-9*X×]+", number) and _MASK.search(number[:-1])
+        masked = re.fullmatch(r"[0-9*X×]{15}|[0-9*X×]{18}", number)
         return ChineseNumber(Check.NOT_CHECKABLE if masked else Check.FAILED)
     total = sum(int(digit) * weight for digit, weight in zip(number, _CN_WEIGHTS, strict=False))
     if _CN_CHECK[total % 11] != number[17]:
@@ -58,7 +57,7 @@ def chinese(number: str) -> ChineseNumber:
 def peruvian_dni(number: str, check_character: str | None) -> Check:
     """Checks the 8 digits of a DNI against the character printed after the dash, digit or letter."""
     if not re.fullmatch(r"[0-9]{8}", number):
-        masked = len(number) == 8 and re.fullmatch(r"[0-9*X×]+", number)
+        masked = re.fullmatch(r"[0-9*X×]{8}", number)
         return Check.NOT_CHECKABLE if masked else Check.FAILED
     if check_character is None:
         return Check.NONE
@@ -67,9 +66,9 @@ def peruvian_dni(number: str, check_character: str | None) -> Check:
 
 
 def split_dni(printed: str) -> tuple[str, str | None]:
-    """`10117410-2` or `101174102` as number and check character; anything else is kept as read, without one."""
+    """`10117410-2` or `101174102` as number and check character, which is None when masked; else kept as read."""
     if match := re.fullmatch(r"([0-9]{8})-?([0-9A-K])", printed):
         return match[1], match[2]
-    if match := re.fullmatch(r"([0-9*X×]{8})-([0-9*X×A-K])", printed):
-        return match[1], None
+    if match := re.fullmatch(r"([0-9*X×]{8})-(?:([0-9A-K])|[*X×])", printed):
+        return match[1], match[2]
     return printed, None

@@ -18,14 +18,17 @@ _YES_NO = {"SI": True, "SÍ": True, "NO": False}
 def text(value: object) -> str | None:
     """One line of printed text: numbers become text, white space is folded, control characters go.
 
-    A value that is neither text nor a whole number, or longer than a card can bear, was not read.
+    A value that is neither text nor a whole number, longer than a card can bear, or broken, was not read.
     """
     if isinstance(value, int) and not isinstance(value, bool):
         value = str(value) if abs(value) < 10**30 else None
     if not isinstance(value, str) or len(value) > 4 * MAX_TEXT:
         return None
-    # lone surrogates, control and format characters are nothing that a card bears, and no store accepts the first
-    legible = "".join(" " if c.isspace() else c for c in value if c.isspace() or unicodedata.category(c)[0] != "C")
+    kinds = {c: unicodedata.category(c) for c in set(value)}
+    if "Cs" in kinds.values():
+        return None  # half a character: what it was is not known, and no store accepts it
+    # control and format characters are nothing that a card bears; characters for private use are: rare Chinese names
+    legible = "".join(" " if c.isspace() else c for c in value if c.isspace() or kinds[c] not in ("Cc", "Cf"))
     folded = " ".join(unicodedata.normalize("NFC", legible).split())
     return folded if 0 < len(folded) <= MAX_TEXT else None
 
@@ -35,7 +38,8 @@ def code(value: object) -> str | None:
     read = text(value)
     if read is None:
         return None
-    return "".join(unicodedata.normalize("NFKC", read).split()).upper()[:MAX_TEXT] or None
+    written = "".join(unicodedata.normalize("NFKC", read).split()).upper()
+    return written if 0 < len(written) <= MAX_TEXT else None
 
 
 def sex(value: object) -> Sex | None:

@@ -7,7 +7,9 @@ the `status` field decides, not the HTTP code. `results` may be empty with statu
 import hashlib
 from collections.abc import Mapping
 from datetime import date, datetime
-from typing import Any, ClassVar, Literal, Self
+from typing import Annotated, Any, ClassVar, Literal, Self
+
+from pydantic import Field
 
 from cardintake.cards import dates, values
 from cardintake.cards.identity_numbers import split_dni
@@ -47,7 +49,7 @@ _BACK_ONLY = frozenset({"address", "region", "department", "province", "district
 
 
 class _Options(ProviderOptions):
-    detect_face: Literal[0, 1] | None = None
+    detect_face: Annotated[int, Field(strict=True, ge=0, le=1)] | None = None
 
 
 class _Secret(ProviderSecret):
@@ -113,7 +115,7 @@ class AccuAuth:
         document = json_object(self.name, answer)
         if error := self._error(document, answer.status):
             raise error
-        cards = [_read_card(result) for result in document["results"] if isinstance(result, dict)]
+        cards = [_read_card(result) for result in document["results"]]
         return Reading(
             cards=tuple(card for card in cards if card is not None), request_id=values.text(document.get("request_id"))
         )
@@ -122,10 +124,13 @@ class AccuAuth:
         status = document.get("status")
         request_id = values.text(document.get("request_id"))
         if status == "OK":
-            if not isinstance(document.get("results"), list):
-                return UnreadableAnswerError(self.name, "status OK without results")
+            if not _are_results(document.get("results")):
+                return UnreadableAnswerError(self.name, "status OK without results as documented")
             return None
         if not isinstance(status, str):
+            # no answer of this interface: the HTTP status of whatever stands before it has to do
+            if http_status in (401, 403, 404):
+                return ConfigurationError(self.name, f"HTTP {http_status}", request_id=request_id)
             if http_status >= 500:
                 return RetryableError(self.name, f"HTTP {http_status}", request_id=request_id)
             return UnreadableAnswerError(self.name, "answer without a status")
@@ -144,10 +149,15 @@ class AccuAuth:
         return RetryableError(self.name, "a status that the document does not list", request_id=request_id)
 
 
+def _are_results(results: object) -> bool:
+    """A list of objects, each with a `card_info` object where it has one at all."""
+    return isinstance(results, list) and all(
+        isinstance(result, dict) and isinstance(result.get("card_info") or {}, dict) for result in results
+    )
+
+
 def _read_card(result: Mapping[str, Any]) -> CardReading | None:
-    info = result.get("card_info")
-    if not isinstance(info, dict):
-        return None
+    info = result.get("card_info") or {}
     kind = result.get("card_type")
     fields = _Fields({name: value for name, value in info.items() if values.text(value) is not None})
     if not fields.info:

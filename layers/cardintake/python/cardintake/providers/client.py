@@ -14,6 +14,7 @@ from cardintake import limits
 from cardintake.budget import Budget
 from cardintake.providers.errors import (
     ConfigurationError,
+    RequestRefusedError,
     RetryableError,
     ThrottledError,
     UnreadableAnswerError,
@@ -64,6 +65,9 @@ class ProviderClient:
             with self._http.stream(
                 "POST", call.url, headers=dict(call.headers), content=call.content, timeout=timeout
             ) as response:
+                if "," in response.headers.get("Content-Encoding", ""):
+                    # each layer multiplies what one read may unpack to, by a thousand
+                    raise UnreadableAnswerError(provider, "answer is compressed more than once")
                 for chunk in response.iter_bytes():
                     body += chunk
                     if len(body) > limits.MAX_ANSWER_BYTES:
@@ -90,8 +94,10 @@ class ProviderClient:
         if 300 <= status < 400:
             raise ConfigurationError(provider, f"HTTP {status}: redirects are not followed, check base_url")
         if not body.lstrip().startswith(b"{"):
-            if status >= 500:
+            if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT:
                 raise RetryableError(provider, f"HTTP {status}")
+            if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
+                raise RequestRefusedError(provider, "HTTP 413")  # this picture's trouble, not the deployment's
             if status >= 400:
                 raise ConfigurationError(provider, f"HTTP {status} without the provider's error document")
         return Answer(status, body, datetime.now(UTC), request_id=response.headers.get("X-Request-Id"))

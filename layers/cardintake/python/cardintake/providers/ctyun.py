@@ -118,7 +118,7 @@ class CTYun:
         code = _whole(document.get("code"))
         if code is None:
             # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
-            if answer.status in (401, 403):
+            if answer.status in (401, 403, 404, 405):
                 raise ConfigurationError(self.name, f"HTTP {answer.status}")
             if answer.status >= 500:
                 raise RetryableError(self.name, f"HTTP {answer.status}")
@@ -128,6 +128,8 @@ class CTYun:
         results = document.get("result")
         if not (isinstance(results, list) and len(results) == 1 and isinstance(results[0], dict)):
             raise UnreadableAnswerError(self.name, "answer without exactly one result")
+        if "err_code" not in results[0] and _counts_a_failure(document.get("message")):
+            raise UnreadableAnswerError(self.name, "a failed image without its err_code")
         return results[0]
 
     def _error(self, result: Mapping[str, Any]) -> ProviderError | None:
@@ -137,6 +139,10 @@ class CTYun:
                 return UnreadableAnswerError(self.name, "result without detail")
             return None
         return error_of(code)
+
+
+def _counts_a_failure(message: object) -> bool:
+    return isinstance(message, dict) and (_whole(message.get("fail")) or 0) > 0
 
 
 def error_of(code: int) -> ProviderError:
@@ -150,7 +156,7 @@ def error_of(code: int) -> ProviderError:
         return ConfigurationError(name, f"{code} (check base_url and service_code)")
     if code in _REQUEST or (4000 <= code < 5000 and code not in _RETRY):
         return RequestRefusedError(name, str(code))
-    return RetryableError(name, str(code))
+    return RetryableError(name, str(code) if code in _RETRY else "a code that the document does not list")
 
 
 def read_result(result: Mapping[str, Any]) -> Reading:

@@ -84,9 +84,20 @@ class Provider(Protocol):
 def json_object(provider: str, answer: Answer) -> dict[str, Any]:
     """The body as a JSON object; raises UnreadableAnswerError. Duplicate members, NaN and deep nesting included."""
     try:
-        document = json.loads(answer.body)
+        document = json.loads(answer.body, parse_constant=_no_constant, object_pairs_hook=_unique_members)
     except (ValueError, RecursionError):
         raise UnreadableAnswerError(provider, "answer is not JSON") from None
     if not isinstance(document, dict):
         raise UnreadableAnswerError(provider, "answer is not a JSON object")
     return document
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not JSON")
+
+
+def _unique_members(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    members = dict(pairs)
+    if len(members) != len(pairs):
+        raise ValueError("a member occurs twice")
+    return members

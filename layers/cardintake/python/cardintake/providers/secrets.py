@@ -1,8 +1,9 @@
 """The parts of the provider secret that all providers share, and its errors, which name fields and never values."""
 
+import re
 from typing import Annotated
-from urllib.parse import urlsplit
 
+import httpx
 from pydantic import (
     AfterValidator,
     BaseModel,
@@ -17,18 +18,29 @@ from cardintake.providers.errors import ConfigurationError
 
 
 def _base_url(value: str, info: ValidationInfo) -> str:
-    parts = urlsplit(value)
-    if parts.scheme == "http" and not (info.context or {}).get("allow_http"):
+    try:
+        url = httpx.URL(value)
+    except httpx.InvalidURL:  # its text quotes the URL
+        raise ValueError("must be a URL with scheme and host") from None
+    if url.scheme == "http" and not (info.context or {}).get("allow_http"):
         raise ValueError("must be https")
-    if parts.scheme not in ("http", "https") or not parts.hostname:
+    host = re.fullmatch(rb"[a-z0-9.:-]+", url.raw_host)
+    if url.scheme not in ("http", "https") or not host or (url.port or 0) > 65535:
         raise ValueError("must be a URL with scheme and host")
-    if parts.query or parts.fragment or parts.username or parts.password:
+    if "?" in value or "#" in value or url.userinfo:
         raise ValueError("must have no query, fragment or credentials")
     return value.rstrip("/")
 
 
+def _header_safe(value: SecretStr) -> SecretStr:
+    text = value.get_secret_value()
+    if not (text.isascii() and text.isprintable() and text == text.strip()):
+        raise ValueError("must be printable ASCII without spaces around it")
+    return value
+
+
 BaseUrl = Annotated[str, AfterValidator(_base_url)]
-Credential = Annotated[SecretStr, Field(min_length=1)]
+Credential = Annotated[SecretStr, Field(min_length=1), AfterValidator(_header_safe)]
 
 
 class ProviderOptions(BaseModel):
