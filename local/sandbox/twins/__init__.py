@@ -1,0 +1,23 @@
+"""The twins: one module a provider, each playing it as its document describes it. To add one, add its class to `TWINS`.
+
+A request goes to the first twin that owns its path, so that narrow owners stand before wide ones: ihuyi's two paths
+below `/ocr` before AccuAuth, which owns the rest of it.
+"""
+
+from local.sandbox.twins.accuauth import AccuAuthTwin
+from local.sandbox.twins.ctyun import CtyunTwin
+from local.sandbox.twins.protocol import Answer, Call, Clock, CredentialsError, Twin, TwinMaker
+
+__all__ = [
+    "TWINS",
+    "AccuAuthTwin",
+    "Answer",
+    "Call",
+    "Clock",
+    "CredentialsError",
+    "CtyunTwin",
+    "Twin",
+    "TwinMaker",
+]
+
+TWINS: tuple[TwinMaker, ...] = (CtyunTwin, AccuAuthTwin)
