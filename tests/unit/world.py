@@ -5,6 +5,7 @@ its n-th call.
 """
 
 import json
+import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -84,10 +85,14 @@ class Mortal:
         if not callable(method) or name in ("get_paginator", "meta", "exceptions"):
             return method
 
+        def atomic(*args: Any, **kwargs: Any) -> Any:
+            # DynamoDB judges a condition and writes in one step; moto does so only while nobody else is at it
+            with self._world.aws:
+                return method(*args, **kwargs)
+
         def call(*args: Any, **kwargs: Any) -> Any:
-            return self._world.outside(
-                f"{self._client.meta.service_model.service_name}.{name}", lambda: method(*args, **kwargs)
-            )
+            service = self._client.meta.service_model.service_name
+            return self._world.outside(f"{service}.{name}", lambda: atomic(*args, **kwargs))
 
         return call
 
@@ -110,6 +115,7 @@ class World:
     """One deployment. `now` moves the clock of records and states; `log` lists outside calls in order."""
 
     def __init__(self, **environment: str) -> None:
+        self.aws = threading.Lock()
         session = _session()
         self.s3 = session.client("s3")
         self.dynamodb = session.client("dynamodb")
