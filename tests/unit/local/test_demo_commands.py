@@ -1,0 +1,88 @@
+"""The commands' command lines, and the sentences for troubles that can be foreseen."""
+
+import errno
+import shutil
+from argparse import Namespace
+from pathlib import Path
+
+import pytest
+
+from local import __main__ as commands
+from local.demo import own
+from local.demo.terminal import Terminal
+
+
+def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
+    monkeypatch.setattr("sys.argv", ["make", *arguments])
+    monkeypatch.setattr(commands, "close_environment", lambda: None)
+    monkeypatch.setattr("signal.signal", lambda *_: None)
+    return commands.main()
+
+
+@pytest.mark.parametrize(
+    ("trouble", "sentence"),
+    [
+        (OSError(errno.ENOSPC, "No space left on device", "/x/y"), "The disk is full (/x/y). Make room"),
+        (OSError(errno.EADDRINUSE, "Address already in use"), "A port that was free a moment ago has been taken."),
+        (PermissionError(errno.EACCES, "Permission denied", "build"), "not be written or run here (build): Permission"),
+        (OSError(errno.EIO, "Input/output error"), "The machine refuses something that is needed: [Errno 5]"),
+        (
+            shutil.Error([("a", "b", "[Errno 28] No space left"), ("c", "d", "e")]),
+            "2 files could not be copied. The first",
+        ),
+        (RuntimeError("emulator ended with code 1"), "emulator ended with code 1\n"),
+    ],
+)
+def test_a_trouble_is_a_sentence(
+    trouble: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def fail(_terminal: Terminal) -> int:
+        raise trouble
+
+    monkeypatch.setattr(commands, "demo", fail)
+    assert run(monkeypatch, "demo") == 1
+    said = capsys.readouterr()
+    assert sentence in said.out
+    assert said.err == ""
+
+
+def test_ctrl_c_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    def interrupt(_terminal: Terminal) -> int:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(commands, "up", interrupt)
+    assert run(monkeypatch, "up") == 130
+    assert capsys.readouterr().out == "\nInterrupted; what was not ready has been stopped.\n"
+
+
+def test_keys_carry_no_file_names_and_claims_only_what_was_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen: list[Namespace] = []
+
+    def look(_terminal: Terminal, arguments: Namespace) -> int:
+        seen.append(arguments)
+        return 0
+
+    monkeypatch.setattr(commands, "scan", look)
+    files = [tmp_path / "Juan 99123456.JPG", tmp_path / "b.png"]
+    for file in files:
+        file.write_bytes(b"x")
+    run(monkeypatch, "scan", *map(str, files))
+    run(monkeypatch, "scan", "--prefix", "/pe/P-1/", "--document-type", "pe_dni", "--side", "back", str(files[0]))
+    plain, claimed = (own.uploads_of(arguments) for arguments in seen)
+    assert [upload.name for upload in plain] == [str(file) for file in files]
+    assert [upload.key.partition("-")[2] for upload in plain] == ["1.jpg", "2.png"]
+    assert not any("Juan" in upload.key or "/" in upload.key or upload.metadata for upload in plain)
+    assert claimed[0].key.startswith("pe/P-1/")
+    assert claimed[0].metadata == {"document-type": "pe_dni", "side": "back"}
+
+
+@pytest.mark.parametrize("arguments", [[], ["scan"], ["scan", "--side", "top", "a.jpg"], ["fly"]])
+def test_a_wrong_command_line_is_refused(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as refused:
+        run(monkeypatch, *arguments)
+    assert refused.value.code == 2
+    assert "usage: make" in capsys.readouterr().err
