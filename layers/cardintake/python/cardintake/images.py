@@ -138,12 +138,17 @@ def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
         and max(picture.width, picture.height) <= accepted.max_side
     ):
         return FittedImage(picture.data, picture.format, picture.width, picture.height)
-    with _opened(picture.data) as image, _memory_for(picture.width, picture.height):
-        longest = min(accepted.max_side, max(picture.width, picture.height))
-        turn = _UPRIGHT_BY.get(_orientation(image))
+    longest = min(accepted.max_side, max(picture.width, picture.height))
+    with _memory_for(picture.width, picture.height):
+        return _encoded_within(_upright(picture.data, longest), longest, accepted)
+
+
+def _upright(data: bytes, longest: int) -> Image.Image:
+    with _opened(data) as image:
         image.draft("RGB", _scaled(image.size, longest))
         flat = _flat(image, longest)
-        return _encoded_within(flat if turn is None else flat.transpose(turn), longest, accepted)
+        turn = _UPRIGHT_BY.get(_orientation(image))  # after decoding: Pillow turns a TIFF by itself
+        return flat if turn is None else flat.transpose(turn)
 
 
 def _encoded_within(image: Image.Image, longest: int, accepted: ImageLimits) -> FittedImage:

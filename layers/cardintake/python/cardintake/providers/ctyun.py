@@ -89,7 +89,7 @@ class CTYun:
         # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
         body = b'{"data": [' + b", ".join(b'"' + encode(image.data) + b'"' for image in images) + b"]}"
         path = f"/v1/aiop/api/{self._secret.service_code}/IdentityCard/ocr/v1/idcard.json"
-        timestamp = str(int(now.timestamp() * 1000))
+        timestamp = str(round(now.timestamp() * 1000))
         app_key = self._secret.app_key.get_secret_value()
         headers = {
             "Content-Type": "application/json",
