@@ -13,6 +13,7 @@ import os
 import shutil
 import signal
 import sys
+import tempfile
 
 from botocore.exceptions import BotoCoreError, ClientError
 
@@ -36,6 +37,8 @@ def main() -> int:
     for number in (signal.SIGTERM, signal.SIGHUP):
         signal.signal(number, _end)
     close_environment()
+    # its first use tries the folder out with a file: a Ctrl-C at that moment would leave the file behind
+    tempfile.gettempdir()
     terminal = Terminal()
     try:
         return _run(terminal, arguments)
