@@ -17,6 +17,7 @@ from cardintake.providers.errors import (
     ImageRefusedError,
     ProviderError,
     RequestRefusedError,
+    RetriedOnceError,
     RetryableError,
     UnreadableAnswerError,
 )
@@ -166,7 +167,7 @@ def test_a_base_url_may_end_in_a_slash_and_the_claim_changes_nothing() -> None:
 
 CLASSES = {
     4001: RequestRefusedError, 4002: RequestRefusedError, 4003: RequestRefusedError, 4004: RequestRefusedError,
-    4005: RequestRefusedError, 4006: RequestRefusedError, 4007: RetryableError, 4008: RequestRefusedError,
+    4005: RequestRefusedError, 4006: RequestRefusedError, 4007: RetriedOnceError, 4008: RequestRefusedError,
     4009: ImageRefusedError, 4010: ImageRefusedError, 4011: ImageRefusedError, 4012: ConfigurationError,
     4013: ConfigurationError, 5000: RetryableError,
 }  # fmt: skip

@@ -43,7 +43,7 @@ FIELDS: dict[tuple[str, str], tuple[type[models._Card], str, str]] = {
     ),
     ("pe_foreigner_card", "front"): (
         PeruvianForeignerCardFront,
-        """id_number document_number surname given_names sex marital_status birth_date issue_date expiry_date no_expiry
+        """id_number document_number surname given_names sex marital_status birth_date issue_date expiry_date
         nationality migratory_quality""",
         "id_number surname given_names sex birth_date",
     ),

@@ -4,7 +4,7 @@ import httpx
 import pytest
 
 from tests.unit.conftest import encoded, picture
-from tests.unit.world import ANSWERS, CREDENTIALS, EMBLEM, PORTRAIT, World, ctyun_answer, sqs_event
+from tests.unit.world import ANSWERS, CREDENTIALS, EMBLEM, PORTRAIT, DiedError, World, ctyun_answer, sqs_event
 
 
 def test_a_clean_card_becomes_a_record_in_five_calls(world: World, photo: bytes) -> None:
@@ -207,3 +207,45 @@ def test_secret_without_a_field_makes_scans_wait_and_says_which(
     world.deliver(event)
     assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
     assert [event["detail-type"] for event in world.heard_events()] == ["Provider Recovered"]
+
+
+def test_erasing_a_scan_takes_the_answer_that_it_shared(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/one.jpg", photo))
+    world.deliver(world.upload("a/two.jpg", photo))
+    world.deliver(world.remove("a/two.jpg"))
+    assert world.s3.list_objects_v2(Bucket=ANSWERS)["KeyCount"] == 0
+    assert world.record("a/one.jpg")["status"] == "RECOGNIZED"
+    world.deliver(world.upload("a/three.jpg", photo))
+    assert len(world.provider.calls) == 2
+
+
+def test_an_upload_after_an_interrupted_erasure_finishes_it(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/x.jpg", photo))
+    removal = world.remove("a/x.jpg")
+    world.die = (2, "before")
+    with pytest.raises(DiedError):
+        world.deliver(removal)
+    world.die = None
+    world.new_process()
+    world.deliver(world.upload("a/x.jpg", encoded(picture(2))))
+    record = world.record("a/x.jpg")
+    assert record["status"] == "RECOGNIZED"
+    assert world.s3.list_objects_v2(Bucket=ANSWERS)["KeyCount"] == 1
+    assert [event["detail-type"] for event in world.heard_events()] == ["Card Erased"]
+
+
+def test_a_finished_record_holds_nothing_of_its_way(world: World, photo: bytes) -> None:
+    world.provider.script = [httpx.Response(429)]
+    event = world.upload("a/x.jpg", photo)
+    world.deliver(event)
+    world.deliver(event)
+    record = world.record("a/x.jpg")
+    assert record["status"] == "RECOGNIZED"
+    assert not record.keys() & {"ticket", "waiting_for", "waiting_since", "lease_owner", "lease_until", "due_at"}
+
+
+def test_a_grey_picture_without_a_card_is_no_copy_of_one(world: World) -> None:
+    world.provider.default["ctyun.test"] = lambda: ctyun_answer(dict.fromkeys(PORTRAIT, ""), risk="")
+    world.deliver(world.upload("a/letter.jpg", encoded(picture().convert("L").convert("RGB"))))
+    record = world.record("a/letter.jpg")
+    assert (record["reasons"], record["risk"]) == (["NO_CARD"], "unknown")

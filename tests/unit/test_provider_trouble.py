@@ -1,5 +1,6 @@
 """Providers in trouble: who is called, who waits for what, and what the operator hears."""
 
+import time
 from typing import Any
 
 import httpx
@@ -7,6 +8,8 @@ import pytest
 
 from cardintake.provider_states import PausedError, TrialBusyError
 from cardintake.providers.errors import ConfigurationError
+from cardintake.scans import Scan
+from cardintake.uploads import Upload, Uploads
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import CREDENTIALS, World, a_world, ctyun_answer, sqs_event
 
@@ -255,3 +258,71 @@ def test_a_trial_that_ended_in_a_pause_is_not_followed_by_one_that_began_before(
         second.permit("ctyun", "v1", "second")
     with pytest.raises(PausedError):
         second.permit("ctyun", "v1", "second")
+
+
+def test_a_renewed_secret_is_tried_by_one_call_too(world: World) -> None:
+    world.deliver(world.upload("a/first.jpg", encoded(picture(5))))
+    world.set_secret(CREDENTIALS | {"rotated": 1})
+    world.provider.calls.clear()
+    world.provider.default["ctyun.test"] = lambda: httpx.Response(401, json={"code": 401, "message": "error"})
+    world.deliver(sqs_event(*[event["Records"][0]["body"] for event in photos(world, 6, start=20)]))
+    old_content = len(world.provider.calls) - 1
+    assert old_content <= 6  # those under way with the content that had been seen to work
+    assert {world.record(f"a/{n}.jpg")["waiting_for"] for n in range(20, 26)} == {"PROVIDER_MISCONFIGURED"}
+    calls = len(world.provider.calls)
+    world.new_process()
+    world.deliver(photos(world, 1, start=26)[0])
+    assert len(world.provider.calls) == calls, "the pause is booked on the content that was refused"
+
+
+def test_a_picture_that_the_provider_cannot_process_is_no_outage(world: World) -> None:
+    world.provider.default["ctyun.test"] = lambda: error(4007)
+    for event in photos(world, 6):
+        world.deliver(event)
+    assert len(world.provider.calls) == 12
+    record = world.record("a/5.jpg")
+    assert (record["status"], record["reasons"]) == ("REJECTED", ["PROVIDER_REJECTED_IMAGE"])
+    assert heard(world) == ["Card Rejected"] * 6
+
+
+def test_waits_after_counted_attempts_grow(world: World, photo: bytes) -> None:
+    world.provider.default["ctyun.test"] = lambda: error(5000)
+    event = world.upload("a/x.jpg", photo)
+    delays = [world.deliver(event).outcomes[0].retry_in for _ in range(4)]
+    assert delays == [5, 20, 80, 320]
+
+
+def test_nothing_is_paid_for_without_time_to_hear_the_answer(
+    world: World, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    event = world.upload("a/x.jpg", photo)
+    fetch = Uploads.fetch
+
+    def slowly(uploads: Uploads, scan: Scan) -> Upload:
+        time.sleep(1.2)
+        return fetch(uploads, scan)
+
+    monkeypatch.setattr(Uploads, "fetch", slowly)
+    done = world.deliver(event, seconds=7)
+    assert world.provider.calls == []
+    assert done.outcomes[0].retry_in == 0
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["attempts"], record["paid_calls"]) == ("PROCESSING", 0, 0)
+    assert "waiting_for" not in record
+
+
+def test_one_kind_of_trouble_ends_before_another_begins(world: World, photo: bytes) -> None:
+    world.provider.script = [error(4013)]
+    event = world.upload("a/x.jpg", photo)
+    world.deliver(event)
+    world.let_pauses_run_out()
+    world.new_process()
+    world.process.states.pause("ctyun", "v", "quota", 60)
+    assert heard(world) == ["Provider Misconfigured", "Provider Recovered", "Provider Quota Low"]
+
+
+def test_a_claimed_type_that_nobody_reads_is_logged(
+    world: World, photo: bytes, caplog: pytest.LogCaptureFixture
+) -> None:
+    world.deliver(world.upload("a/x.jpg", photo, **{"document-type": "pe_dni"}))
+    assert "none of them reads the document type" in str([vars(line) for line in caplog.records])

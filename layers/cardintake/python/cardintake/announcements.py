@@ -10,6 +10,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cardintake import telemetry
 
 if TYPE_CHECKING:
@@ -68,7 +70,17 @@ class Announcements:
         self._bus = bus
 
     def deliver(self, events: Sequence[Event]) -> bool:
-        """Puts the events; entries that EventBridge refuses are put again. True when all were taken."""
+        """Puts the events; entries that EventBridge refuses are put again. True when all were taken.
+
+        Never raises for what EventBridge does: the events stay in their outbox, and `sweep` delivers them.
+        """
+        try:
+            return self._delivered(events)
+        except (ClientError, BotoCoreError) as error:
+            telemetry.crashed(error)
+            return False
+
+    def _delivered(self, events: Sequence[Event]) -> bool:
         pending = list(events)
         for _ in range(_TRIES):
             refused = []

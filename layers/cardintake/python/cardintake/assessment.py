@@ -85,14 +85,14 @@ def refused(reason: Reason, source: str = "measure") -> Verdict:
 def assess(reading: Reading, provider: str, measures: Measures, claim: Claim, now: datetime) -> Verdict:
     """Judges a reading, on the day that `now` (with a zone) is in the card's own country."""
     findings = [*_of_picture(measures), *_of_provider(reading, provider)]
-    risk_checked = _says_risk(reading)
-    if not risk_checked and _chroma_tells(measures):
-        risk_checked = True
-        findings += _of_chroma(measures)
     chosen = _chosen(reading.cards, claim)
     if chosen is None:
         findings.append(Finding(Reason.NO_CARD, provider, "fields", "0"))
         return _verdict("REJECTED", findings, risk_checked=False)
+    risk_checked = _says_risk(reading)
+    if not risk_checked and _chroma_tells(measures):
+        risk_checked = True
+        findings += _of_chroma(measures)
     others = tuple(card for card in _with_fields(reading.cards) if card is not chosen)
     findings += _of_reading(chosen, others, claim)
     checks = list(_of_card(chosen.card, now))

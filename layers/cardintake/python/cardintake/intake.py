@@ -22,7 +22,7 @@ from cardintake.providers.errors import ImageRefusedError as RefusedByProvider
 from cardintake.providers.errors import ProviderError, RetryableError, ThrottledError
 from cardintake.providers.protocol import Provider, Reading
 from cardintake.reasons import Reason
-from cardintake.recognition import Recognised, Recognition
+from cardintake.recognition import OutOfTimeError, Recognised, Recognition
 from cardintake.records import Lease, Records, Settled, SupersededError, Tombstone
 from cardintake.routing import candidates
 from cardintake.scans import NO_SEQUENCER, Scan
@@ -95,9 +95,9 @@ class Intake:
         try:
             outcome = self._worked(scan, lease, budget)
         except SupersededError as superseded:
-            # what was stored for this scan is in nobody's record: an erasure in between has not seen it
+            # an erasure in between has not seen what was stored or used since
             if superseded.erased:
-                self._journal.erase(lease.stored)
+                self._journal.erase(lease.answers)
             outcome = Outcome(scan, "ERASED" if superseded.erased else "PROCESSING")
         telemetry.info(
             "scan",
@@ -117,6 +117,9 @@ class Intake:
         return self._records.claim(scan, scans.case_id(scan.key, self._settings.case_id_pattern))
 
     def _worked(self, scan: Scan, lease: Lease, budget: Budget) -> Outcome:
+        if lease.unburied:
+            # an erasure was interrupted before this upload; its event goes out with this record's
+            self._journal.erase(lease.unburied)
         if lease.exhausted:
             lease.attempts -= 1
             return self._fail(scan, lease, Reason.PROCESSING_CRASHED)
@@ -131,12 +134,14 @@ class Intake:
             return self._read(scan, upload, lease, budget)
         except RefusedUnread as refusal:
             return self._finish(scan, lease, upload, refused(refusal.reason))
+        except OutOfTimeError:
+            return self._wait(scan, lease, None, 0, counted=False)
         except ThrottledError as error:
             return self._wait(scan, lease, error.waiting_for, self._delay(lease, error.retry_after), counted=False)
         except RetryableError as error:
             if lease.attempts >= self._settings.max_attempts:
                 return self._fail(scan, lease, error.failed or Reason.PROVIDER_UNAVAILABLE, upload)
-            return self._wait(scan, lease, error.waiting_for, self._delay(lease), counted=True)
+            return self._wait(scan, lease, error.waiting_for, _backoff(lease), counted=True)
         except ProviderError as error:
             if error.failed is not None:
                 return self._fail(scan, lease, error.failed, upload)
@@ -188,7 +193,7 @@ class Intake:
                 "provider_request_id": reading.request_id,
                 "recognized_at": iso(recognised.answer.answered_at.timestamp()),
             }
-        elif upload.data:
+        elif upload.size <= limits.MAX_OBJECT_BYTES:
             attributes["content_sha256"] = upload.sha256()
         return self._stored(scan, lease, attributes)
 
@@ -248,6 +253,11 @@ class Intake:
         self._journal.erase(tombstone.answer_keys)
         if self._announcements.deliver([Event(**item) for item in tombstone.outbox]):
             self._records.buried(tombstone)
+
+
+def _backoff(lease: Lease) -> int:
+    """Seconds after an attempt that counted: 5, 20, 80, 320, 900. A short outage must not use all of them up."""
+    return int(min(limits.MIN_DELAY_SECONDS * 4.0 ** (lease.attempts - 1), limits.MAX_DELAY_SECONDS))
 
 
 def _event_data(lease: Lease, attributes: Mapping[str, Any]) -> dict[str, Any]:

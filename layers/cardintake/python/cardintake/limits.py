@@ -15,6 +15,7 @@ WRITE_DOWN_SECONDS = 4.0  # kept back of every invocation to store how things st
 MIN_SECONDS_TO_BEGIN = 6.0  # a scan is not begun with less: claim, fetch, one provider call
 CONNECT_SECONDS = 3.0
 PROVIDER_SECONDS = 30.0  # one provider call at most
+RETRY_ONCE_SECONDS = 0.5  # before a picture that the provider had trouble with is sent again
 TRIES_IN_INVOCATION = 3  # of a call that the provider has not billed
 SECRET_SECONDS = 300.0  # a secret is read again after this
 SECRET_RECHECK_SECONDS = 5.0  # and while its provider is paused, after this

@@ -153,6 +153,8 @@ class ProviderStates:
             return
         events = []
         if state.get("error_class") != error_class:
+            if "error_class" in state:
+                events.append(self._event("Provider Recovered", provider, state["error_class"]))
             events.append(self._event(_ANNOUNCED_AS[error_class], provider, error_class))
         update = Update(
             {"error_class": error_class, "paused_until": int(self._clock()) + seconds, "version": version},

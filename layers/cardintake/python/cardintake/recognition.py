@@ -37,6 +37,18 @@ class Recognised:
     answer: Answer
 
 
+class OutOfTimeError(Exception):
+    """What is left of the invocation does not bear a call: the scan is to be begun again in another one."""
+
+
+class _SecretRenewedError(Exception):
+    """The provider called the credentials wrong, and the secret has a new content since."""
+
+    def __init__(self, secret: SecretContent) -> None:
+        super().__init__("renewed")
+        self.secret = secret
+
+
 @dataclass(frozen=True, slots=True)
 class _Request:
     """What is to be read, for whom, by when."""
@@ -46,6 +58,11 @@ class _Request:
     claim: Claim
     lease: Lease
     budget: Budget
+
+
+def _need_time(budget: Budget) -> None:
+    if budget.remaining < limits.MIN_SECONDS_TO_BEGIN:
+        raise OutOfTimeError
 
 
 class Recognition:
@@ -83,14 +100,26 @@ class Recognition:
                 return self._by(candidate, request)
             except (RetryableError, UnavailableError, ConfigurationError, QuotaError) as trouble:
                 troubles.append(trouble)
+            except OutOfTimeError:
+                if not any(isinstance(trouble, RetryableError) for trouble in troubles):
+                    raise
+                break
         if not troubles:
-            raise ConfigurationError("PROVIDERS", "none of them reads the document type that the uploader claims")
+            nobody = ConfigurationError("PROVIDERS", "none of them reads the document type that the uploader claims")
+            self._report(nobody, request)
+            raise nobody
         raise next((trouble for trouble in troubles if isinstance(trouble, RetryableError)), troubles[0])
 
     def _by(self, candidate: type[Provider], request: _Request) -> Recognised:
         secret = self._secrets.content()
         if self._states.is_paused(candidate.name, secret.version):
             secret = self._secrets.content(max_age=limits.SECRET_RECHECK_SECONDS)
+        try:
+            return self._with(secret, candidate, request)
+        except _SecretRenewedError as renewed:
+            return self._with(renewed.secret, candidate, request)
+
+    def _with(self, secret: SecretContent, candidate: type[Provider], request: _Request) -> Recognised:
         try:
             provider = self._configured(candidate, secret)
         except ConfigurationError as error:
@@ -104,8 +133,10 @@ class Recognition:
         except PausedError as paused:
             if (answer := self._journal.load(content)) is None:
                 raise paused.error from None
+            request.lease.answers.add(content.answer_key)
             return Recognised(provider, content, answer)
         try:
+            _need_time(request.budget)
             answer = self._own_or_twins(content, request) or self._paid(provider, image, content, permit, request)
         except BaseException:
             self._states.undecided(permit)
@@ -142,6 +173,7 @@ class Recognition:
         while taken is not None:
             if (answer := self._journal.load(content)) is not None:
                 self._settle(taken, request.lease)
+                request.lease.answers.add(content.answer_key)
                 return answer
             if not taken.live or taken.owner == request.lease.owner:
                 taken = self._journal.claim(content, request.lease, over=taken)
@@ -169,13 +201,21 @@ class Recognition:
         """The one call that is paid for, counted already; its answer is in the journal when this returns."""
         lease = request.lease
         try:
-            answer = self._called(provider, image, permit, request)
+            answer = self._client.recognise(
+                provider, lambda now: provider.call(image, request.claim, now=now), request.budget
+            )
         except ProviderError as error:
             self._report(error, request)
             if not (isinstance(error, RetryableError) and error.maybe_billed):
                 lease.paid_calls -= 1
                 lease.uncertain_calls -= 1
             self._journal.release(content, lease)
+            if isinstance(error, ConfigurationError):
+                # read once more: a new content is tried like any other that has not been seen to work
+                secret = self._secrets.content(max_age=0.0)
+                if secret.version != permit.version:
+                    self._states.undecided(permit)
+                    raise _SecretRenewedError(secret) from None
             if isinstance(error, ConfigurationError | QuotaError):
                 self._states.refused(permit, error)
             elif isinstance(error, RetryableError):
@@ -183,24 +223,11 @@ class Recognition:
             else:
                 self._states.undecided(permit)
             raise
-        lease.stored.add(content.answer_key)
+        lease.answers.add(content.answer_key)
         self._journal.store(content, answer)
         lease.uncertain_calls -= 1
         self._states.worked(permit)
         return answer
-
-    def _called(self, provider: Provider, image: FittedImage, permit: Permit, request: _Request) -> Answer:
-        """Credentials called wrong are read once more: with a new content the call is made again."""
-        try:
-            return self._client.recognise(
-                provider, lambda now: provider.call(image, request.claim, now=now), request.budget
-            )
-        except ConfigurationError:
-            secret = self._secrets.content(max_age=0.0)
-            if secret.version == permit.version:
-                raise
-            renewed = self._configured(type(provider), secret)
-        return self._client.recognise(renewed, lambda now: renewed.call(image, request.claim, now=now), request.budget)
 
     @staticmethod
     def _report(error: ProviderError, request: _Request) -> None:

@@ -62,7 +62,8 @@ class Lease:
     exhausted: bool = False
     case_id: str | None = None
     outbox: list[dict[str, str]] = field(default_factory=list)
-    stored: set[str] = field(default_factory=set)  # answers that this attempt put into the bucket
+    answers: set[str] = field(default_factory=set)  # stored answers that this attempt put into the bucket or used
+    unburied: frozenset[str] = frozenset()  # answers that an erasure before this upload had still to delete
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,7 +127,16 @@ class Records:
             return self._resume(scan, condition_failed(error), owner, now)
         before = plain(answer.get("Attributes"))
         sequencer = max(before.get("sequencer", NO_SEQUENCER), scan.sequencer)
-        return Lease(scan.record_id, owner, sequencer, 1, created_at, case_id=case_id, outbox=before.get("outbox", []))
+        return Lease(
+            scan.record_id,
+            owner,
+            sequencer,
+            1,
+            created_at,
+            case_id=case_id,
+            outbox=before.get("outbox", []),
+            unburied=frozenset(before.get("answer_keys", ())) if before.get("status") == "ERASED" else frozenset(),
+        )
 
     def _resume(self, scan: Scan, known: Mapping[str, Any], owner: str, now: float) -> Lease | Settled:
         """A record of this very upload whose lease is over goes on; anything else is settled."""
@@ -142,6 +152,7 @@ class Records:
         attempts = known["attempts"] + 1
         update = Update(
             {"lease_owner": owner, "attempts": attempts, **self._lease_times(scan.record_id, now)},
+            absent=("waiting_for",),
             values={":known_sequencer": known["sequencer"], ":processing": "PROCESSING", ":previous": previous},
             aliases=("status", "sequencer"),
         )
@@ -217,12 +228,12 @@ class Records:
             "expires_at": self._expires_at(now),
             **attributes,
         }
-        absent = ["lease_owner", "lease_until", "waiting_for", "waiting_since", "retry_at"]
+        absent = ["lease_owner", "lease_until", "waiting_for", "waiting_since", "ticket"]
         if outbox:
             values |= {"outbox": outbox, "due_shard": due_shard(lease.record_id), "due_at": int(now) + 60}
         else:
             absent += ["due_shard", "due_at"]
-        self._write(lease, Update(values, absent))
+        self._write(lease, self._remembering(lease, Update(values, absent)))
         return [Event(**item) for item in outbox]
 
     def wait(self, lease: Lease, reason: Reason | None, delay: int, *, counted: bool) -> str:
@@ -243,8 +254,16 @@ class Records:
             "due_shard": due_shard(lease.record_id),
             "due_at": retry_at + 2 * self._settings.lease_seconds,
         }
-        self._write(lease, Update(values, ("lease_owner", "lease_until")))
+        self._write(lease, self._remembering(lease, Update(values, ("lease_owner", "lease_until"))))
         return ticket
+
+    @staticmethod
+    def _remembering(lease: Lease, update: Update) -> Update:
+        """Adds the answers that were used, so that an erasure finds them."""
+        if lease.answers:
+            update.adds.append("answer_keys :used")
+            update.values[":used"] = lease.answers
+        return update
 
     def overdue(self, item: Mapping[str, Any]) -> str | None:
         """The ticket for a message in place of one that did not come; None when somebody has seen to the scan."""

@@ -111,7 +111,7 @@ def parse(event: object) -> Arrivals:
 
 def case_id(key: str, pattern: re.Pattern[str]) -> str | None:
     """The key's last folder, when there are at least two, it matches, and it does not look like an identity number."""
-    folders = key.split("/")[:-1]
+    folders = [folder for folder in key.split("/")[:-1] if folder]
     if len(folders) < 2 or not pattern.fullmatch(folders[-1]) or _looks_like_identity_number(folders[-1]):
         return None
     return folders[-1]

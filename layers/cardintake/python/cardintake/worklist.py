@@ -5,6 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from botocore.exceptions import BotoCoreError, ClientError
+
 from cardintake import limits, telemetry
 from cardintake.budget import Budget
 from cardintake.intake import Intake, Later, Outcome
@@ -69,11 +71,15 @@ class Worklist:
         """A waiting scan goes to the queue as a message of its own; a crashed one comes back by itself."""
         if self._queue_url is None or outcome.retry_in is None or outcome.retry_in < 0:
             return False
-        self._sqs().send_message(
-            QueueUrl=self._queue_url,
-            MessageBody=outcome.scan.message(outcome.ticket or outcome.scan.ticket),
-            DelaySeconds=outcome.retry_in,
-        )
+        try:
+            self._sqs().send_message(
+                QueueUrl=self._queue_url,
+                MessageBody=outcome.scan.message(outcome.ticket or outcome.scan.ticket),
+                DelaySeconds=outcome.retry_in,
+            )
+        except (ClientError, BotoCoreError) as error:
+            telemetry.crashed(error, record_id=outcome.scan.record_id)
+            return False
         return True
 
     @staticmethod

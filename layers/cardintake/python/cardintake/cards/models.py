@@ -129,7 +129,6 @@ class PeruvianForeignerCardFront(_Card):
     birth_date: date | None = None
     issue_date: date | None = None
     expiry_date: date | None = None
-    no_expiry: Literal[True] | None = None
     nationality: Text | None = None
     migratory_quality: Text | None = None
 

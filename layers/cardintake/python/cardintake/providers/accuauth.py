@@ -48,6 +48,10 @@ _FRONT_ONLY = frozenset(
 _BACK_ONLY = frozenset({"address", "region", "department", "province", "district"})
 
 
+# more than a picture can hold legibly, and less than makes a record too large to store
+MAX_CARDS = 20
+
+
 class _Options(ProviderOptions):
     detect_face: Annotated[int, Field(strict=True, ge=0, le=1)] | None = None
 
@@ -247,7 +251,7 @@ def _dni_back(fields: _Fields, edition: Edition | None) -> PeruvianDniBack:
 
 
 def _foreigner_card(fields: _Fields) -> PeruvianForeignerCardFront:
-    expiry_date, no_expiry = fields.expiry()
+    expiry_date, _ = fields.expiry()
     return PeruvianForeignerCardFront(
         id_number=values.code(fields.info.get("id_number")),
         document_number=values.code(fields.info.get("document_number")),
@@ -258,7 +262,6 @@ def _foreigner_card(fields: _Fields) -> PeruvianForeignerCardFront:
         birth_date=fields.read_date("birth_date", "birthday"),
         issue_date=fields.read_date("issue_date", "issue_date"),
         expiry_date=expiry_date,
-        no_expiry=no_expiry,
         nationality=fields.text("nationality"),
         migratory_quality=fields.text("migratory_quality"),
     )

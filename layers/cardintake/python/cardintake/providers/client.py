@@ -15,6 +15,7 @@ from cardintake.budget import Budget
 from cardintake.providers.errors import (
     ConfigurationError,
     RequestRefusedError,
+    RetriedOnceError,
     RetryableError,
     ThrottledError,
     UnreadableAnswerError,
@@ -45,6 +46,10 @@ class ProviderClient:
             try:
                 answer = self._send(provider.name, make_call(datetime.now(UTC)), budget)
                 provider.check(answer)
+            except RetriedOnceError:
+                if attempt > 1:
+                    return answer
+                self._sleep(limits.RETRY_ONCE_SECONDS)
             except RetryableError as error:
                 pause = random.uniform(0.5, 1.0) * 0.4 * 2**attempt  # noqa: S311 - jitter, no secret
                 last = attempt == limits.TRIES_IN_INVOCATION

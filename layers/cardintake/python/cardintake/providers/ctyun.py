@@ -21,6 +21,7 @@ from cardintake.providers.errors import (
     ImageRefusedError,
     ProviderError,
     RequestRefusedError,
+    RetriedOnceError,
     RetryableError,
     UnreadableAnswerError,
 )
@@ -29,9 +30,10 @@ from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSe
 
 MAX_IMAGES = 50
 
-# The document's error list, by class. 4007 (文件处理错误) and 5000 are the service's own trouble.
+# The document's error list, by class.
 _REQUEST = frozenset({4001, 4002, 4003, 4004, 4005, 4006})
-_RETRY = frozenset({4007, 5000})
+_RETRY = frozenset({5000})
+_RETRY_ONCE = 4007  # 文件处理错误: of this picture, as far as one can tell
 _IMAGE = frozenset({4009, 4010, 4011})
 _CONFIGURATION = frozenset({4012, 4013})
 _BASE64 = 4008  # could not be decoded: the alphabet setting is the first suspect
@@ -108,7 +110,10 @@ class CTYun:
     def read(self, answer: Answer) -> Reading:
         """The only image's result."""
         result = self._result(answer)
-        if error := self._error(result):
+        error = self._error(result)
+        if isinstance(error, RetriedOnceError):
+            raise ImageRefusedError(self.name, error.code)
+        if error is not None:
             raise error
         return read_result(result)
 
@@ -116,7 +121,7 @@ class CTYun:
         """The only element of `result`, or the error document itself, which has a `code` like an element's err_code."""
         document = json_object(self.name, answer)
         code = _whole(document.get("code"))
-        if code is None:
+        if code is None or (code != 0 and answer.status != 200 and not 4000 <= code <= 5000):
             # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
             if answer.status in (401, 403, 404, 405):
                 raise ConfigurationError(self.name, f"HTTP {answer.status}")
@@ -150,6 +155,8 @@ def error_of(code: int) -> ProviderError:
     name = CTYun.name
     if code == _BASE64:
         return RequestRefusedError(name, "4008 (base64 not decoded: check base64_alphabet)")
+    if code == _RETRY_ONCE:
+        return RetriedOnceError(name, str(code))
     if code in _IMAGE:
         return ImageRefusedError(name, str(code))
     if code in _CONFIGURATION:

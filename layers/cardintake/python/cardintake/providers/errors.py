@@ -2,6 +2,7 @@
 
     ProviderError
     ├── RetryableError          network, 5xx: tried again, at most MAX_ATTEMPTS times
+    │   ├── RetriedOnceError    for this picture only: tried once more, then the image is refused
     │   └── UnreadableAnswerError    an answer that is neither a reading nor a documented error
     ├── UnavailableError        its circuit is open: nothing was called, and waiting is no attempt
     ├── ThrottledError          waits, and is never counted as an attempt
@@ -53,6 +54,10 @@ class UnreadableAnswerError(RetryableError):
 
     def __init__(self, provider: str, code: str) -> None:
         super().__init__(provider, code, maybe_billed=True)
+
+
+class RetriedOnceError(RetryableError):
+    """The provider's own trouble with this picture: once more, then the picture is refused. No sign of an outage."""
 
 
 class UnavailableError(ProviderError):
