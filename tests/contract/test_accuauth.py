@@ -12,7 +12,7 @@ from python_multipart import parse_form
 from python_multipart.multipart import Field, File
 
 from cardintake.images import FittedImage
-from cardintake.providers.accuauth import AccuAuth
+from cardintake.providers.accuauth import MAX_CARDS, AccuAuth
 from cardintake.providers.errors import (
     ConfigurationError,
     ImageRefusedError,
@@ -228,6 +228,13 @@ def test_the_request_id_is_kept() -> None:
     assert reading.signals == {}
 
 
+@pytest.mark.parametrize("strange", [None, "", 5, [], "ANA ISABEL ESPÉCIMEN", "x" * 101, "a b", "a\n", {"id": "x"}])
+def test_a_request_id_that_is_none_is_not_kept(strange: object) -> None:
+    assert accuauth().read(answer(recorded("accuauth", "old_back") | {"request_id": strange})).request_id is None
+    refusal = recorded("accuauth", "call_failed") | {"status": "OUT_OF_QUOTA", "request_id": strange}
+    assert error_of(refusal, 403).request_id is None
+
+
 def test_several_cards_in_their_order_and_none() -> None:
     assert cards_of(recorded("accuauth", "several_cards")) == [NEW_BACK, NEW_FRONT]
     assert cards_of(recorded("accuauth", "no_card")) == []
@@ -414,3 +421,9 @@ def test_nothing_that_can_be_printed_shows_the_secret() -> None:
     shown = f"{provider!r} {provider} {provider._secret!r} {provider._secret} {call!r}"
     for hidden in ("df-id-example", "df-secret-example", "identity"):
         assert hidden not in shown
+
+
+def test_more_cards_than_a_record_can_hold_are_cut_off() -> None:
+    document = recorded("accuauth", "new_front")
+    document["results"] *= 500
+    assert len(readings_of(document)) == MAX_CARDS

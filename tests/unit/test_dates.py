@@ -47,7 +47,7 @@ def test_every_form(written: object, form: object) -> None:
 @pytest.mark.parametrize(
     ("month", "number"),
     [("ENE", 1), ("FEB", 2), ("MAR", 3), ("ABR", 4), ("MAY", 5), ("JUN", 6), ("JUL", 7), ("AGO", 8), ("SEP", 9),
-     ("SET", 9), ("OCT", 10), ("NOV", 11), ("DIC", 12)],
+     ("SET", 9), ("SEPT", 9), ("OCT", 10), ("NOV", 11), ("DIC", 12)],
 )  # fmt: skip
 def test_spanish_months(month: str, number: int) -> None:
     assert read(f"05 {month} 1991", SPANISH) == date(1991, number, 5)
@@ -183,7 +183,7 @@ def test_years_of_a_term(start: date, end: date, years: int | None) -> None:
 
 
 def test_a_card_lives_in_its_own_country() -> None:
-    moment = datetime(2026, 1, 15, 17, 0, tzinfo=UTC)
-    assert moment.astimezone(zone_of("CHN")).date() == date(2026, 1, 16)
-    assert moment.astimezone(zone_of("PER")).date() == date(2026, 1, 15)
-    assert datetime(2026, 1, 15, 4, 59, tzinfo=UTC).astimezone(zone_of("PER")).date() == date(2026, 1, 14)
+    midnight_in_china = datetime(2026, 1, 15, 16, 0, tzinfo=UTC)
+    assert midnight_in_china.astimezone(zone_of("CHN")).isoformat() == "2026-01-16T00:00:00+08:00"
+    midnight_in_peru = datetime(2026, 1, 15, 5, 0, tzinfo=UTC)
+    assert midnight_in_peru.astimezone(zone_of("PER")).isoformat() == "2026-01-15T00:00:00-05:00"

@@ -84,6 +84,9 @@ def test_directly_and_through_the_queue_it_is_the_same_scan(event: dict[str, Any
     assert arrivals.unreadable == ()
     (delivery,) = arrivals.deliveries
     assert (delivery.message_id, delivery.scans, delivery.receive_count) == ("m-0", (EXPECTED,), 3)
+    bare = sqs_event(event)
+    del bare["Records"][0]["attributes"]
+    assert [delivery.receive_count for delivery in (*parse(bare).deliveries, *parse(event).deliveries)] == [1, 1]
 
 
 def test_several_records_and_several_messages_are_several_scans_in_their_order() -> None:
@@ -337,6 +340,7 @@ def test_a_message_of_ours_says_what_the_scan_says(scan: Scan, ticket: str | Non
         ("uploads/" + "c" * 63 + "1/x.jpg", "c" * 63 + "1"),
         ("uploads/550e8400-e29b-41d4-a716-446655440000/x.jpg", "550e8400-e29b-41d4-a716-446655440000"),
         ("uploads/20260115083000123456/x.jpg", "20260115083000123456"),
+        ("a/990105199003070037/C-1/x.jpg", "C-1"),
         # too few folders
         ("front.jpg", None),
         ("C-1001/front.jpg", None),
@@ -348,6 +352,7 @@ def test_a_message_of_ours_says_what_the_scan_says(scan: Scan, ticket: str | Non
         ("uploads/" + "c" * 64 + "1/x.jpg", None),
         ("uploads//front.jpg", None),
         # identity numbers, in whatever dress
+        ("a/C-1/990105199003070037/x.jpg", None),
         ("uploads/990105199003070037/x.jpg", None),
         ("uploads/99010519900307003X/x.jpg", None),
         ("uploads/99010519900307003x/x.jpg", None),

@@ -91,6 +91,11 @@ def test_routes_are_in_order_of_their_prefix_the_longest_first() -> None:
     assert [prefix for prefix, _ in given.routes] == ["a/b/c/", "a/b/", "a/", ""]
 
 
+def test_the_smallest_values_are_allowed() -> None:
+    given = settings(RETENTION_DAYS="1", LEASE_SECONDS="1", MAX_ATTEMPTS="1", MAX_WAIT_HOURS="0.01")
+    assert (given.retention_days, given.lease_seconds, given.max_attempts, given.max_wait_hours) == (1, 1, 1, 0.01)
+
+
 def test_a_prefix_may_hold_an_equals_sign() -> None:
     assert settings(ROUTES="year=2026/=ctyun").routes == (("year=2026/", ("ctyun",)),)
 

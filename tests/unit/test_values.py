@@ -56,6 +56,8 @@ def test_text(value: object, expected: str) -> None:
         ("1075xxxx-x", "1075XXXX-X"),
         ("004599123", "004599123"),
         (12345678, "12345678"),
+        ("x" * MAX_TEXT, "X" * MAX_TEXT),
+        ("x" * (MAX_TEXT - 1) + "Ⅷ", None),  # one character that stands for four
         ("ﷺ" * 100, None),
     ],
 )

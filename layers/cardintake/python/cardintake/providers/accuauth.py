@@ -5,6 +5,7 @@ the `status` field decides, not the HTTP code. `results` may be empty with statu
 """
 
 import hashlib
+import re
 from collections.abc import Mapping
 from datetime import date, datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
@@ -36,6 +37,7 @@ from cardintake.providers.protocol import Answer, Call, CardReading, Claim, Read
 from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
 
 _CONFIGURATION = frozenset({"UNAUTHORIZED", "KEY_EXPIRED", "NO_PERMISSION", "NOT_FOUND"})
+_REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 # what only one side of a DNI bears; election number and organ donation stand on either, by edition
@@ -115,18 +117,16 @@ class AccuAuth:
             raise error
 
     def read(self, answer: Answer) -> Reading:
-        """All cards in `results`, in their order."""
+        """The first `MAX_CARDS` cards in `results`, in their order."""
         document = json_object(self.name, answer)
         if error := self._error(document, answer.status):
             raise error
-        cards = [_read_card(result) for result in document["results"]]
-        return Reading(
-            cards=tuple(card for card in cards if card is not None), request_id=values.text(document.get("request_id"))
-        )
+        cards = [_read_card(result) for result in document["results"][:MAX_CARDS]]
+        return Reading(cards=tuple(card for card in cards if card is not None), request_id=_request_id(document))
 
     def _error(self, document: Mapping[str, Any], http_status: int) -> ProviderError | None:
         status = document.get("status")
-        request_id = values.text(document.get("request_id"))
+        request_id = _request_id(document)
         if status == "OK":
             if not _are_results(document.get("results")):
                 return UnreadableAnswerError(self.name, "status OK without results as documented")
@@ -151,6 +151,12 @@ class AccuAuth:
         if status == "INTERNAL_ERROR":
             return RetryableError(self.name, status, request_id=request_id)
         return RetryableError(self.name, "a status that the document does not list", request_id=request_id)
+
+
+def _request_id(document: Mapping[str, Any]) -> str | None:
+    """Theirs for the call; it is logged, so only what looks like one."""
+    value = document.get("request_id")
+    return value if isinstance(value, str) and _REQUEST_ID.fullmatch(value) else None
 
 
 def _are_results(results: object) -> bool:
