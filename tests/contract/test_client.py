@@ -32,6 +32,7 @@ from cardintake.providers.errors import (
     ProviderError,
     QuotaError,
     RequestRefusedError,
+    RetriedOnceError,
     RetryableError,
     ThrottledError,
     UnreadableAnswerError,
@@ -309,6 +310,19 @@ def test_everything_else_is_said_at_once(error: ProviderError) -> None:
     trial = Trial(ok())
     assert trial.fails(error) is error
     assert (len(trial.requests), trial.pauses) == (1, [])
+
+
+def test_trouble_with_one_picture_is_tried_once_more_and_then_final() -> None:
+    trouble = RetriedOnceError("acme", "4007")
+    trial = Trial(ok(b'{"first": 1}'), ok(b'{"second": 1}'))
+    assert trial.run(trouble).body == b'{"second": 1}'
+    trial = Trial(ok(b'{"first": 1}'), ok(b'{"second": 1}'))
+    assert trial.run(trouble, trouble).body == b'{"second": 1}'
+    assert (len(trial.requests), trial.pauses) == (2, [limits.RETRY_ONCE_SECONDS])
+    assert len(trial.signed) == len(set(trial.signed))
+    in_haste = Trial(ok(), seconds=6.2)
+    assert in_haste.fails(trouble) is trouble
+    assert len(in_haste.requests) == 1
 
 
 @pytest.mark.parametrize(("seconds", "tries"), [(6.0, 1), (7.0, 2), (8.5, 3), (50.0, 3)])

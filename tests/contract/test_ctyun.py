@@ -206,6 +206,27 @@ def test_every_documented_code_of_an_image(code: int) -> None:
     assert type(error_of(with_result)) is CLASSES[code]
 
 
+def test_trouble_with_one_picture_is_its_refusal_once_it_is_final() -> None:
+    for document in (
+        {"code": 4007, "message": "error"},
+        mutated_at(recorded("ctyun", "image_failed"), ("result", 0, "err_code"), 4007),
+    ):
+        with pytest.raises(RetriedOnceError):
+            ctyun().check(answer(document))
+        with pytest.raises(ImageRefusedError, match="4007"):
+            ctyun().read(answer(document))
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "kind"),
+    [(401, 1001, ConfigurationError), (403, 403, ConfigurationError), (404, -1, ConfigurationError),
+     (503, 503, RetryableError), (400, 10400, UnreadableAnswerError), (401, 4013, ConfigurationError),
+     (500, 4009, ImageRefusedError), (404, 4001, RequestRefusedError)],
+)  # fmt: skip
+def test_a_code_of_the_gateways_own_goes_by_its_http_status(status: int, code: int, kind: type[ProviderError]) -> None:
+    assert type(error_of({"code": code, "message": "no"}, status)) is kind
+
+
 def test_the_code_of_base64_says_where_to_look() -> None:
     assert "base64_alphabet" in error_of({"code": 4008, "message": "error"}).code
     assert "service_code" in error_of({"code": 4013, "message": "error"}).code

@@ -6,6 +6,7 @@ from itertools import product
 from typing import Any, Literal
 
 import pytest
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 
 from cardintake.announcements import SOURCE, Announcements, Event, of_record
 
@@ -137,10 +138,26 @@ def test_what_is_refused_again_is_not_delivered() -> None:
     assert [[entry["DetailType"] for entry in entries] for entries in bus.calls] == [["Card 0", "Card 1"], ["Card 1"]]
 
 
-def test_a_bus_that_is_not_there_is_no_delivery() -> None:
+@pytest.mark.parametrize(
+    "trouble",
+    [
+        ClientError({"Error": {"Code": "ThrottlingException", "Message": "hush"}}, "PutEvents"),
+        EndpointConnectionError(endpoint_url="https://events"), ReadTimeoutError(endpoint_url="https://events"),
+    ],
+    ids=lambda trouble: type(trouble).__name__,
+)  # fmt: skip
+def test_a_bus_that_does_not_answer_is_no_delivery_and_no_crash(trouble: Exception) -> None:
     class Gone:
         def put_events(self, **_: object) -> dict[str, Any]:
-            raise ConnectionError
+            raise trouble
 
-    with pytest.raises(ConnectionError):
-        delivering(Gone()).deliver(events(1))
+    assert delivering(Gone()).deliver(events(1)) is False
+
+
+def test_a_bug_of_ours_is_not_taken_for_a_bus_that_does_not_answer() -> None:
+    class Broken:
+        def put_events(self, **_: object) -> dict[str, Any]:
+            raise TypeError
+
+    with pytest.raises(TypeError):
+        delivering(Broken()).deliver(events(1))

@@ -210,6 +210,13 @@ def test_nothing_read_is_rejected(cards: tuple[Card, ...]) -> None:
     assert (verdict.card, verdict.other_cards) == (None, ())
 
 
+def test_a_grey_picture_of_no_card_is_no_copy_of_one() -> None:
+    grey = replace(FINE, chroma=0.0)
+    assert judged(risk=None, measures=grey).reasons == ["NO_CARD"]
+    verdict = judged(risk="copy", measures=grey)
+    assert (verdict.reasons, verdict.risk) == (["NO_CARD", "PHOTOCOPY"], "suspected")
+
+
 def test_one_field_is_a_card() -> None:
     verdict = judged(ChineseIdPortrait(name="张样例"))
     assert (verdict.status, verdict.reasons) == ("RECOGNIZED", ["FIELD_MISSING"])

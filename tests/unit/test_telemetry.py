@@ -10,7 +10,7 @@ from typing import Any
 import boto3
 import httpx
 import pytest
-from botocore.exceptions import ClientError
+from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeoutError
 from PIL import Image
 
 from cardintake import telemetry
@@ -185,6 +185,22 @@ def test_of_an_error_of_aws_the_code_is_told(output: Output) -> None:
     said = output.text()
     assert json.loads(said)["aws_code"] == "AccessDenied"
     assert "张样例" not in said
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        ReadTimeoutError(endpoint_url="https://x/hush"), EndpointConnectionError(endpoint_url="https://x/hush"),
+        httpx.HTTPStatusError("hush", request=httpx.Request("GET", "https://x"), response=httpx.Response(500)),
+        ClientError({}, "GetObject"), RuntimeError("hush"),
+    ],
+    ids=lambda error: type(error).__name__,
+)  # fmt: skip
+def test_every_error_can_be_told(output: Output, error: Exception) -> None:
+    telemetry.crashed(error, record_id="scan_0")
+    said = output.text()
+    assert json.loads(said)["error"] == type(error).__name__
+    assert "hush" not in said
 
 
 def test_an_error_that_was_never_raised_can_be_told_too(output: Output) -> None:

@@ -75,10 +75,11 @@ def crashed(error: BaseException, *, record_id: str | None = None) -> None:
         code = trace.tb_frame.f_code
         frames.append(f"{code.co_filename.rpartition('/')[2]}:{trace.tb_lineno} {code.co_name}")
         trace = trace.tb_next
-    code_name = getattr(error, "response", {}).get("Error", {}).get("Code") if hasattr(error, "response") else None
+    response = getattr(error, "response", None)  # None on botocore's errors of the connection
+    aws_code = response.get("Error", {}).get("Code") if isinstance(response, dict) else None
     _logger.error(
         "unexpected error",
-        extra={"record_id": record_id, "error": type(error).__name__, "aws_code": code_name, "where": frames[-8:]},
+        extra={"record_id": record_id, "error": type(error).__name__, "aws_code": aws_code, "where": frames[-8:]},
     )
 
 

@@ -49,6 +49,8 @@ class ProviderClient:
             except RetriedOnceError:
                 if attempt > 1:
                     return answer
+                if budget.remaining < limits.RETRY_ONCE_SECONDS + limits.MIN_SECONDS_TO_BEGIN:
+                    raise
                 self._sleep(limits.RETRY_ONCE_SECONDS)
             except RetryableError as error:
                 pause = random.uniform(0.5, 1.0) * 0.4 * 2**attempt  # noqa: S311 - jitter, no secret
