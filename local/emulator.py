@@ -10,7 +10,7 @@ from typing import Any, Self
 import boto3
 from botocore.config import Config
 
-from local.environment import REGION, REPOSITORY, VENVS, bare_environment
+from local.environment import REGION, VENVS, bare_environment
 from local.processes import GuardedProcess
 
 LOOPBACK = "127.0.0.1"
@@ -36,7 +36,7 @@ class Emulator:
         command = [str(VENVS / "emulator" / "bin" / "python"), "-m", "hypercorn", "ministack.app:app"]
         command += ["--keep-alive", "75", "--graceful-timeout", "0", "--workers", "0", "--log-level", _LOG_LEVEL]
         command += [option for host in hosts for option in ("--bind", f"{host}:{self.port}")]
-        self._process = GuardedProcess("emulator", command, bare_environment(self._variables()), REPOSITORY)
+        self._process = GuardedProcess("emulator", command, bare_environment(self._variables()))
         try:
             self._process.wait_until_ready(self._is_ready, _START_SECONDS)
         except BaseException:

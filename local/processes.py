@@ -2,18 +2,23 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+import weakref
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 GUARD = Path(__file__).with_name("guard.py")
-STOP_SECONDS = 10.0
+STOP_SECONDS = 30.0
 TAIL_LINES = 40
+_INTERRUPTIONS = (signal.SIGINT, signal.SIGTERM, signal.SIGHUP)
 
 
 class ProcessFailedError(RuntimeError):
@@ -27,7 +32,9 @@ class ProcessFailedError(RuntimeError):
 class GuardedProcess:
     """A running command with a private TMPDIR (removed with it), its output in a file there.
 
-    It and everything that it started end with `stop`, at the end of a `with`, and when this process dies.
+    It and everything that it started end with `stop`, at the end of a `with`, when nobody holds this object any more,
+    and when this process dies. It runs in `cwd`, else in that folder. files: texts that lie there, by name, when it
+    starts.
     """
 
     def __init__(
@@ -35,27 +42,39 @@ class GuardedProcess:
         name: str,
         command: Sequence[str],
         environment: Mapping[str, str],
-        cwd: Path,
-        directory: Path | None = None,
+        *,
+        cwd: Path | None = None,
+        files: Mapping[str, str] | None = None,
     ) -> None:
         self.name = name
-        self.directory = directory or private_directory(name)
-        self._log = self.directory / "output.log"
-        try:
-            with self._log.open("wb") as log:
-                self._guard = subprocess.Popen(
-                    [sys.executable, "-I", "-S", str(GUARD), str(self.directory), *command],
-                    stdin=subprocess.PIPE,
-                    stdout=log,
-                    stderr=subprocess.STDOUT,
-                    env={"HOME": str(self.directory), **environment},
-                    cwd=cwd,
-                    start_new_session=True,
-                )
-            self._output = self._log.open("rb")
-        except BaseException:
-            shutil.rmtree(self.directory, ignore_errors=True)
-            raise
+        with _interrupted_afterwards():
+            self.directory = Path(tempfile.mkdtemp(prefix=f"cardintake-{name}-"))
+            try:
+                self._guard = self._start(command, environment, cwd, files or {})
+            except BaseException:
+                shutil.rmtree(self.directory, ignore_errors=True)
+                raise
+            self.stop = weakref.finalize(self, _end, self._guard)
+            """Ends it and waits until it is gone; again does nothing."""
+
+    def _start(
+        self, command: Sequence[str], environment: Mapping[str, str], cwd: Path | None, files: Mapping[str, str]
+    ) -> subprocess.Popen[bytes]:
+        for name, text in files.items():
+            (self.directory / name).write_text(text, encoding="utf-8")
+        log = self.directory / "output.log"
+        with log.open("wb") as written:
+            guard = subprocess.Popen(
+                [sys.executable, "-I", "-S", str(GUARD), str(self.directory), *command],
+                stdin=subprocess.PIPE,
+                stdout=written,
+                stderr=subprocess.STDOUT,
+                env={"HOME": str(self.directory), **environment},
+                cwd=cwd or self.directory,
+                start_new_session=True,
+            )
+        self._output = log.open("rb")
+        return guard
 
     def output(self) -> str:
         """What it has printed so far. Readable also after its end."""
@@ -76,12 +95,6 @@ class GuardedProcess:
         """Waits for its end and returns its exit code."""
         return self._guard.wait()
 
-    def stop(self) -> None:
-        """Ends it, waits until it is gone; again does nothing."""
-        if self._guard.stdin is not None:
-            self._guard.stdin.close()
-        self._guard.wait(STOP_SECONDS)
-
     def __enter__(self) -> Self:
         return self
 
@@ -91,14 +104,32 @@ class GuardedProcess:
         self.stop()
 
 
-def private_directory(name: str) -> Path:
-    """A new folder that only this user can read; for a GuardedProcess, which removes it."""
-    return Path(tempfile.mkdtemp(prefix=f"cardintake-{name}-"))
+def _end(guard: subprocess.Popen[bytes]) -> None:
+    if guard.stdin is not None:
+        guard.stdin.close()
+    guard.wait(STOP_SECONDS)
+
+
+@contextmanager
+def _interrupted_afterwards() -> Iterator[None]:
+    """Puts signals off that would end this process in the middle, and leave half of something behind."""
+    if threading.current_thread() is not threading.main_thread():
+        yield  # signals interrupt the main thread only
+        return
+    came: list[int] = []
+    before = {number: signal.signal(number, lambda number, _: came.append(number)) for number in _INTERRUPTIONS}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        for interruption in came:
+            signal.raise_signal(interruption)
 
 
 def run(name: str, command: Sequence[str], environment: Mapping[str, str], cwd: Path) -> str:
     """Runs a command to its end and returns what it printed. Raises ProcessFailedError when it fails."""
-    with GuardedProcess(name, command, environment, cwd) as process:
+    with GuardedProcess(name, command, environment, cwd=cwd) as process:
         code = process.wait()
         output = process.output()
     if code:

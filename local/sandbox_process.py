@@ -9,7 +9,7 @@ import httpx
 
 from local.emulator import LOOPBACK, free_port
 from local.environment import REPOSITORY, closed_environment
-from local.processes import GuardedProcess, private_directory
+from local.processes import GuardedProcess
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -30,14 +30,14 @@ class SandboxProcess:
         port = free_port([host])
         self.base_url = f"http://{host}:{port}"
         self.credentials: Mapping[str, Mapping[str, str]] = _made_up(self.base_url)
-        directory = private_directory("sandbox")
-        credentials, self._ready = directory / "credentials.json", directory / "ready.json"
-        credentials.write_text(json.dumps(self.credentials))
-        options = {"credentials": credentials, "host": host, "port": port, "ready-file": self._ready}
-        arguments = [str(part) for name, value in options.items() for part in (f"--{name}", value)]
+        arguments = [f"--host={host}", f"--port={port}", "--credentials=credentials.json", "--ready-file=ready.json"]
         self._process = GuardedProcess(
-            "sandbox", [sys.executable, "-m", "local.sandbox", *arguments], closed_environment(), REPOSITORY, directory
+            "sandbox",
+            [sys.executable, "-m", "local.sandbox", *arguments],
+            closed_environment() | {"PYTHONPATH": str(REPOSITORY)},
+            files={"credentials.json": json.dumps(self.credentials)},
         )
+        self._ready = self._process.directory / "ready.json"
 
     def wait_until_ready(self) -> Self:
         self._process.wait_until_ready(self._ready.is_file, _START_SECONDS)

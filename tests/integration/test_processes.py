@@ -1,13 +1,15 @@
 """Nothing that is started here outlives the one that started it, however that one ends; nothing listens elsewhere."""
 
+import gc
 import signal
 import socket
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Callable, Iterator
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import boto3
 import pytest
@@ -22,9 +24,8 @@ from local.processes import GuardedProcess, ProcessFailedError, run
 FAMILY = "sleep 600 & echo $$ $!; wait"
 STARTER = f"""
 import sys, time
-from pathlib import Path
 from local.processes import GuardedProcess
-process = GuardedProcess("family", ["sh", "-c", {FAMILY!r}], {{"PATH": "/usr/bin:/bin"}}, Path("/"))
+process = GuardedProcess("family", ["sh", "-c", {FAMILY!r}], {{"PATH": "/usr/bin:/bin"}})
 process.wait_until_ready(lambda: len(process.output().split()) == 2, 20)
 print(process.directory, process.output().strip(), flush=True)
 try:
@@ -120,11 +121,30 @@ def test_the_emulator_ends_with_its_starter(
 
 
 def test_a_process_that_ignores_being_asked_is_ended() -> None:
-    with GuardedProcess("deaf", ["sh", "-c", "trap '' TERM; echo deaf; sleep 600 & wait; wait"], {}, Path("/")) as deaf:
+    with GuardedProcess("deaf", ["sh", "-c", "trap '' TERM; echo deaf; sleep 600 & wait; wait"], {}) as deaf:
         deaf.wait_until_ready(lambda: "deaf" in deaf.output(), 10)
         started = time.monotonic()
     assert time.monotonic() - started < 5
     assert not deaf.directory.exists()
+
+
+def test_an_interruption_waits_until_what_was_begun_can_be_ended(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ctrl-C in the middle of starting a process, where nobody knows of it yet."""
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    popen = subprocess.Popen
+
+    def interrupted(*arguments: Any, **options: Any) -> subprocess.Popen[bytes]:
+        started = popen(*arguments, **options)
+        signal.raise_signal(signal.SIGINT)
+        return started
+
+    monkeypatch.setattr(subprocess, "Popen", interrupted)
+    with pytest.raises(KeyboardInterrupt):
+        GuardedProcess("sleeper", ["sleep", "600"], {"PATH": "/usr/bin:/bin"})
+    gc.collect()
+    assert list(tmp_path.iterdir()) == []
 
 
 def test_a_failing_process_is_told_of_in_its_own_words() -> None:
