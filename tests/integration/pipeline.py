@@ -137,6 +137,15 @@ class Pipeline:
             raise InvocationFailedError(payload)
         return payload
 
+    def log_with(self, words: str) -> str:
+        """The log of recognize, once it says this: the last lines of a scan come after its record."""
+
+        def look() -> str | None:
+            log = "\n".join(self.stack.function_log(self.outputs.recognize_function))
+            return log if words in log else None
+
+        return self.eventually(look, f"{words} in the log")
+
     def sweep(self) -> Any:
         return self.invoke({}, self.outputs.sweep_function)
 
