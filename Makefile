@@ -9,6 +9,8 @@ DEV = .venvs/dev/bin/python
 PYTEST = $(DEV) -m pytest -r s --numprocesses auto --maxprocesses 4 --dist loadfile
 # The functions' own first: they are part of the others.
 LOCKED = layers/dependencies/requirements $(addprefix requirements/,dev emulator runtime sam uv)
+# PROVIDER: ctyun, waiqin365, huaweicloud, ihuyi or accuauth; unset, as with accuauth, ctyun reads the Chinese cards.
+CHOICE = $(if $(PROVIDER),--provider '$(PROVIDER)')
 export PYTHON313
 
 .DEFAULT_GOAL := help
@@ -18,14 +20,14 @@ help: ## List what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
 		printf '  make %-7s %s\n' "$$name" "$$what"; done
 
-demo: laptop ## Show the whole system at work on printed specimen cards
-	@$(DEV) -m local demo
+demo: laptop ## Show the whole system at work on printed specimen cards: make demo PROVIDER=huaweicloud
+	@$(DEV) -m local demo $(CHOICE)
 
 up: laptop ## Start it for pictures of your own, until `make down`
-	@$(DEV) -m local up
+	@$(DEV) -m local up $(CHOICE)
 
 scan: laptop ## Upload pictures to what `make up` started: make scan FILES="a.jpg b.png"
-	@$(DEV) -m local scan $(FILES)
+	@$(DEV) -m local scan $(CHOICE) $(FILES)
 
 down: laptop ## Stop what `make up` started
 	@$(DEV) -m local down

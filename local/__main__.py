@@ -1,7 +1,8 @@
 """The laptop's commands: `make demo`, `make up`, `make scan`, `make down`.
 
-    python -m local demo|up|down
-    python -m local scan [--prefix cn/] [--document-type TYPE] [--side SIDE] FILE ...
+    python -m local demo|up [--provider NAME]
+    python -m local scan [--provider NAME] [--prefix cn/] [--document-type TYPE] [--side SIDE] FILE ...
+    python -m local down
 
 Exit codes: 0 when all is well, 1 when something did not come out as expected, did not start or did not come to its end,
 2 for a wrong command line, 130 after Ctrl-C.
@@ -18,6 +19,7 @@ import tempfile
 from botocore.exceptions import BotoCoreError, ClientError
 
 from local.demo.own import add_scan_arguments, down, scan, up
+from local.demo.providers import NAMES, Choice, UnknownProviderError
 from local.demo.show import demo
 from local.demo.terminal import Terminal
 from local.environment import close_environment
@@ -42,6 +44,9 @@ def main() -> int:
     terminal = Terminal()
     try:
         return _run(terminal, arguments)
+    except UnknownProviderError as error:
+        terminal.say(str(error), style="bold red")
+        return 2
     except KeyboardInterrupt:
         terminal.say(f"\nInterrupted; {_AFTER_INTERRUPT[arguments.command]}.")
         return _INTERRUPTED
@@ -61,9 +66,9 @@ def main() -> int:
 def _run(terminal: Terminal, arguments: argparse.Namespace) -> int:
     match arguments.command:
         case "demo":
-            return demo(terminal)
+            return demo(terminal, Choice.of(arguments.provider))
         case "up":
-            return up(terminal)
+            return up(terminal, Choice.of(arguments.provider))
         case "down":
             return down(terminal)
         case _:
@@ -73,8 +78,12 @@ def _run(terminal: Terminal, arguments: argparse.Namespace) -> int:
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="make", description="cardintake on this machine, with nothing outside of it.")
     commands = parser.add_subparsers(dest="command", required=True)
-    commands.add_parser("demo", help="show the whole system at work on printed specimen cards")
-    commands.add_parser("up", help="start it for pictures of your own, until `make down`")
+    for name, what in (
+        ("demo", "show the whole system at work on printed specimen cards"),
+        ("up", "start it for pictures of your own, until `make down`"),
+    ):
+        command = commands.add_parser(name, help=what)
+        command.add_argument("--provider", help=f"who reads Chinese cards, if it does: {', '.join(NAMES)}")
     commands.add_parser("down", help="stop what `make up` started")
     add_scan_arguments(
         commands.add_parser(

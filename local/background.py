@@ -12,7 +12,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -22,7 +22,7 @@ from local.cardprinter import encode, print_card
 from local.containers import bridge_address
 from local.emulator import DOCUMENTED_PORT
 from local.environment import REPOSITORY, VENVS, close_environment, closed_environment, closed_variables
-from local.laptop import running_laptop
+from local.laptop import PROVIDERS, running_laptop
 from local.sam_local import write_environment
 from local.stack import Outputs, Stack
 
@@ -73,8 +73,11 @@ class StartFailedError(RuntimeError):
     """The background process ended before it was ready. The message ends with what it printed."""
 
 
-def start(routes: str, place: Place = HERE) -> Stack:
-    """Starts the laptop in the background and waits until it is ready; what already runs is taken as it is."""
+def start(routes: str, place: Place = HERE, providers: Sequence[str] = PROVIDERS) -> Stack:
+    """Starts the laptop in the background and waits until it is ready; what already runs is taken as it is.
+
+    providers: for keys that none of the `routes` names, in order of preference.
+    """
     place.directory.mkdir(exist_ok=True)
     try:
         return attach(place)
@@ -83,7 +86,7 @@ def start(routes: str, place: Place = HERE) -> Stack:
     place.state.unlink(missing_ok=True)
     with place.log.open("wb") as log:
         process = subprocess.Popen(
-            [sys.executable, "-m", "local.background", str(place.directory), routes],
+            [sys.executable, "-m", "local.background", str(place.directory), routes, ",".join(providers)],
             stdin=subprocess.DEVNULL,
             stdout=log,
             stderr=subprocess.STDOUT,
@@ -146,11 +149,13 @@ def _is_locked(place: Place) -> bool:
 
 
 def main() -> None:
-    """Runs the laptop until SIGTERM: `python -m local.background DIRECTORY ROUTES`."""
-    place, routes = Place(Path(sys.argv[1])), sys.argv[2]
+    """Runs the laptop until SIGTERM: `python -m local.background DIRECTORY ROUTES PROVIDERS`."""
+    place, routes, providers = Place(Path(sys.argv[1])), sys.argv[2], sys.argv[3].split(",")
     close_environment()
     signal.signal(signal.SIGTERM, _end)
-    running = running_laptop(routes=routes, bridge=bridge_address(), preferred_port=DOCUMENTED_PORT)
+    running = running_laptop(
+        providers=providers, routes=routes, bridge=bridge_address(), preferred_port=DOCUMENTED_PORT
+    )
     with _locked(place), running as laptop:
         try:
             _put_sample(laptop.stack)

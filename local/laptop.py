@@ -8,6 +8,7 @@ from local.sandbox_process import SandboxProcess
 from local.stack import Progress, Stack, running_stack
 
 PROVIDERS = ("ctyun", "accuauth")
+"""One for each country."""
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,11 @@ from local.stack import Stack
 
 THIS_MACHINE = "host.docker.internal"
 """This machine's name in containers: known to every engine, on Linux by `--add-host`, which samconfig.toml has."""
-_FUNCTIONS = {"RecognizeFunction": "recognize_function", "SweepFunction": "sweep_function"}
+_FUNCTIONS = {
+    "RecognizeFunction": "recognize_function",
+    "SweepFunction": "sweep_function",
+    "QuotaFunction": "quota_function",
+}
 
 
 def write_environment(stack: Stack, file: Path) -> None:

@@ -29,7 +29,7 @@ class SandboxProcess:
         host = bridge or LOOPBACK
         port = free_port([host])
         self.base_url = f"http://{host}:{port}"
-        self.credentials: Mapping[str, Mapping[str, str]] = _made_up(self.base_url)
+        self.credentials: Mapping[str, Mapping[str, str]] = made_up_credentials(self.base_url)
         arguments = [f"--host={host}", f"--port={port}", "--credentials=credentials.json", "--ready-file=ready.json"]
         self._process = GuardedProcess(
             "sandbox",
@@ -69,14 +69,16 @@ class SandboxProcess:
         self.stop()
 
 
-def _made_up(base_url: str) -> dict[str, dict[str, str]]:
-    """The content of the providers' secret."""
+def made_up_credentials(base_url: str) -> dict[str, dict[str, str]]:
+    """The content of the providers' secret, all five with the sandbox's address: new credentials at every call."""
+    members = {
+        "ctyun": ("service_code", "app_key", "app_secret"),
+        "waiqin365": ("openid", "app_key"),
+        "huaweicloud": ("project_id", "access_key", "secret_key"),
+        "ihuyi": ("account", "api_key"),
+        "accuauth": ("api_id", "api_secret"),
+    }
     return {
-        "ctyun": {
-            "base_url": base_url,
-            "service_code": secrets.token_hex(6),
-            "app_key": secrets.token_hex(16),
-            "app_secret": secrets.token_hex(16),
-        },
-        "accuauth": {"base_url": base_url, "api_id": secrets.token_hex(16), "api_secret": secrets.token_hex(16)},
+        provider: {"base_url": base_url} | {name: secrets.token_hex(16) for name in names}
+        for provider, names in members.items()
     }

@@ -35,6 +35,7 @@ class Outputs:
     lookup_secret: str
     recognize_function: str
     sweep_function: str
+    quota_function: str
 
 
 _OUTPUT_KEYS = {
@@ -48,6 +49,7 @@ _OUTPUT_KEYS = {
     "lookup_secret": "LookupSecretArn",
     "recognize_function": "RecognizeFunctionName",
     "sweep_function": "SweepFunctionName",
+    "quota_function": "QuotaFunctionName",
 }
 
 

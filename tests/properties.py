@@ -113,7 +113,8 @@ def _stands_in(name: str, value: Any, written: list[str]) -> bool:
 def _plain(value: object) -> str:
     """Without white space, control characters, and differences that Unicode has only for compatibility."""
     kept = (c for c in unicodedata.normalize("NFKC", str(value)) if unicodedata.category(c) not in ("Cc", "Cf"))
-    return "".join("".join(kept).split()).upper()
+    # once more: what was apart may compose now (A¨ is A, space, combining diaeresis; then Ä)
+    return unicodedata.normalize("NFKC", "".join("".join(kept).split())).upper()
 
 
 def _leaves(value: object) -> Iterator[object]:

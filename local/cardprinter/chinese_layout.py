@@ -1,5 +1,8 @@
 """Draws the two sides of a Chinese resident identity card (居民身份证), marked SPECIMEN.
 
+A temporary card (临时居民身份证) is the same but for its title, which its portrait side bears too: real ones have one
+side with all texts, and another with the title alone.
+
 The gap after a label, the space inside it and the wording of the number's label vary, as they do on pictures of real
 cards; the places are measured on the real layout.
 """
@@ -16,10 +19,14 @@ ADDRESS_LINE = 11
 SEX = {"M": "男", "F": "女"}
 
 
-def draw_portrait_side(card: dict[str, str | bool], rng: random.Random) -> tuple[Sheet, Box]:
+def draw_portrait_side(
+    card: dict[str, str | bool], rng: random.Random, *, temporary: bool = False
+) -> tuple[Sheet, Box]:
     """The side with the portrait, and where the number stands."""
     sheet = Sheet(rng, (198, 222, 240), (238, 212, 222))
     sheet.silhouette(56.5, 8.5, 23)
+    if temporary:
+        sheet.text(LEFT, 3.0, "临时居民身份证", LABEL_SIZE, LABEL)
     gap, space = rng.uniform(1.0, 2.6), rng.choice(("", " ", "  "))
     indent = sheet.width_of("姓" + space + "名", LABEL_SIZE) + gap
 
@@ -48,12 +55,15 @@ def draw_portrait_side(card: dict[str, str | bool], rng: random.Random) -> tuple
     return sheet, sheet.text(start, 43.4, str(card["id_number"]), 3.9)
 
 
-def draw_emblem_side(card: dict[str, str | bool], rng: random.Random) -> tuple[Sheet, Box]:
+def draw_emblem_side(card: dict[str, str | bool], rng: random.Random, *, temporary: bool = False) -> tuple[Sheet, Box]:
     """The side with the emblem, and where the term of validity stands."""
     sheet = Sheet(rng, (206, 228, 224), (238, 214, 218))
     sheet.ring(15, 14.5, 8.5)
     sheet.text(29.9, 5.2, "中 华 人 民 共 和 国", 5.0, face="serif")
-    sheet.text(26, 12.8, "居 民 身 份 证", 7.4, face="serif")
+    if temporary:
+        sheet.text(26, 14.7, "临 时 居 民 身 份 证", 5.0, face="serif")
+    else:
+        sheet.text(26, 12.8, "居 民 身 份 证", 7.4, face="serif")
     sheet.text(63, 27.5, "SPECIMEN", 2.6, (196, 44, 52))
     gap = rng.uniform(1.6, 3.2)
     start = 20.4 + sheet.width_of("签发机关", VALUE_SIZE) + gap

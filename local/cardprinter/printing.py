@@ -3,6 +3,7 @@
 import io
 import random
 from datetime import date, timedelta
+from typing import Literal
 
 from PIL import Image
 
@@ -42,7 +43,34 @@ def print_card(kind: Kind, seed: int, **overrides: str | bool | date) -> Printed
         raise ValueError(f"{kind} bears no {', '.join(sorted(unknown))}; it has {', '.join(FIELDS[kind])}")
     fields = _fields(kind, seed, {name: _text(value) for name, value in overrides.items()})
     rng = random.Random(f"{kind} {seed}")
-    sheet, key_field = _draw(kind, fields, rng)
+    return _laid_on_desk(kind, fields, _draw(kind, fields, rng), rng)
+
+
+def print_temporary_card(seed: int, kind: Literal["cn_portrait", "cn_emblem"] = "cn_portrait") -> PrintedCard:
+    """A temporary card (临时居民身份证): that of `print_card`, its term too, with a title that says so."""
+    fields = _fields(kind, seed, {})
+    rng = random.Random(f"{kind} {seed}")
+    draw = chinese_layout.draw_portrait_side if kind == "cn_portrait" else chinese_layout.draw_emblem_side
+    card = _laid_on_desk(kind, fields, draw(fields, rng, temporary=True), rng)
+    return PrintedCard(kind, card.card, card.picture, frozenset({"TEMPORARY_CARD"}))
+
+
+def print_both_sides(seed: int) -> tuple[Image.Image, tuple[PrintedCard, PrintedCard]]:
+    """One picture of both sides of a card, side by side (odd seeds) or one above the other (even seeds); and the two
+    sides, the one with the portrait first."""
+    sides = print_card("cn_portrait", seed), print_card("cn_emblem", seed)
+    width, height = sides[0].picture.size
+    step = (width, 0) if seed % 2 else (0, height)
+    page = Image.new("RGB", (width + step[0], height + step[1]))
+    page.paste(sides[0].picture, (0, 0))
+    page.paste(sides[1].picture, step)
+    return page, sides
+
+
+def _laid_on_desk(
+    kind: Kind, fields: dict[str, str | bool], drawn: tuple[Sheet, Box], rng: random.Random
+) -> PrintedCard:
+    sheet, key_field = drawn
     picture, (x, y) = lay_on_desk(sheet.picture, rng)
     left, top, right, bottom = key_field
     picture.info["key_field"] = (left + x, top + y, right + x, bottom + y)

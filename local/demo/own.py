@@ -6,8 +6,8 @@ from datetime import datetime
 from pathlib import Path
 
 from local import background
-from local.demo.deck import ROUTES
 from local.demo.model import Run, Upload
+from local.demo.providers import NAMES, PERUVIAN, Choice
 from local.demo.terminal import Stopwatch, Terminal
 from local.demo.watching import Watch
 from local.environment import BUILD, REPOSITORY
@@ -22,7 +22,8 @@ SIDES = ("portrait", "emblem", "front", "back")
 _NEXT = """\
 It runs on this machine only, at {endpoint}. Next, for example:
 
-    make scan FILES="--prefix cn/ card.jpg"     (cn/ goes to ctyun, pe/ to accuauth; --help tells more)
+    make scan FILES="--prefix cn/ card.jpg"     (cn/ goes to {chinese}, pe/ to {peruvian})
+    make scan FILES=card.jpg PROVIDER={other}     (or any other of the five)
     make scan FILES="--help"
     make down
 
@@ -42,19 +43,23 @@ or in Python (.venvs/dev/bin/python has boto3), with `. .local/env` done before:
 """
 
 
-def up(terminal: Terminal) -> int:
+def up(terminal: Terminal, choice: Choice) -> int:
     """Starts it, unless it runs already, and says what can be done with it."""
     stopwatch = Stopwatch(terminal)
     try:
         stack = background.attach()
     except background.NotRunningError:
         with terminal.busy("starting the emulated AWS and the provider sandbox, deploying the template"):
-            stack = background.start(ROUTES)
+            stack = background.start(choice.all_routes, providers=choice.names)
         stopwatch.done("running")
+        chinese = choice.chinese
     else:
         terminal.say("It runs already.")
+        chinese = "the provider that it was started with"
     terminal.say()
-    terminal.verbatim(_NEXT.format(endpoint=stack.endpoint_url, **_names(stack)))
+    other = next(name for name in NAMES if name != choice.chinese)
+    who = {"chinese": chinese, "peruvian": PERUVIAN, "other": other}
+    terminal.verbatim(_NEXT.format(endpoint=stack.endpoint_url, **who, **_names(stack)))
     return 0
 
 
@@ -101,9 +106,15 @@ def add_scan_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--prefix",
         default="",
-        help="where in the bucket the scans are put, for example cn/C-1001/. Keys below cn/ are read by ctyun, keys "
-        "below pe/ by accuauth; elsewhere a provider that reads the claimed document type is taken, without a claim "
-        "ctyun. The last of two or more folders with a digit in it is the case",
+        help="where in the bucket the scans are put, for example cn/C-1001/. Keys below cn/ are read by the provider "
+        "that `make up` was told, ctyun if none; keys below pe/ by accuauth; elsewhere the one of the two that reads "
+        "the claimed document type is taken, without a claim the first. The last of two or more folders with a digit "
+        "in it is the case",
+    )
+    parser.add_argument(
+        "--provider",
+        default="",
+        help=f"who reads these files, whatever `make up` was told: {', '.join(NAMES)}. Its name precedes the prefix",
     )
     parser.add_argument(
         "--document-type", choices=DOCUMENT_TYPES, help="what all these files are, as the uploader claims it"
@@ -112,10 +123,12 @@ def add_scan_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def uploads_of(arguments: argparse.Namespace) -> list[Upload]:
-    """Keys carry no file names: people put names and numbers into those."""
+    """Keys carry no file names: people put names and numbers into those. UnknownProviderError."""
+    Choice.of(arguments.provider)
     claims = {"document-type": arguments.document_type, "side": arguments.side}
     metadata = {name: claim for name, claim in claims.items() if claim is not None}
-    prefix = f"{arguments.prefix.strip('/')}/".lstrip("/")
+    folders = (arguments.provider, arguments.prefix.strip("/"))
+    prefix = "".join(f"{folder}/" for folder in folders if folder)
     token = secrets.token_hex(6)
     return [
         Upload(str(path), f"{prefix}{token}-{number}{path.suffix.lower()}", _content(path), metadata)

@@ -75,4 +75,6 @@ def evidence(finding: Mapping[str, str]) -> str:
         case provider if signal == "fields":
             return f"{provider} read {value} fields"
         case provider:
+            # under its documented name, which may be looked up
+            said = (f"{signal}: {value}" if value else signal) + (f", threshold {threshold}" if threshold else "")
             return f"{said} (reported by {provider})"

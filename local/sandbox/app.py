@@ -127,10 +127,11 @@ class Sandbox:
             self.ledger.answered(twin.name, outcome, fault=order.fault)
             await Response(**response)(scope, receive, send)
             return
-        call = Call(request.method, path, request.headers, body)
+        call = Call(request.method, path, request.headers, body, scope["query_string"].decode("latin-1"))
         answer, text = await asyncio.get_running_loop().run_in_executor(self._pool, _decide, twin, call, order)
-        self.ledger.answered(twin.name, answer.outcome, answer.images, order.fault if order else None)
-        await _deliver(answer.status, text, order, scope, receive, send)
+        if answer.outcome:
+            self.ledger.answered(twin.name, answer.outcome, answer.images, order.fault if order else None)
+        await _deliver(answer, text, order, scope, receive, send)
 
 
 GATEWAY_FAULTS: Mapping[Fault, tuple[Mapping[str, Any], Outcome]] = {
@@ -168,26 +169,27 @@ def _decide(twin: Twin, call: Call, order: FaultOrder | None) -> tuple[Answer, b
 
 
 async def _deliver(
-    status: int, text: bytes, order: FaultOrder | None, scope: Scope, receive: Receive, send: Send
+    answer: Answer, text: bytes, order: FaultOrder | None, scope: Scope, receive: Receive, send: Send
 ) -> None:
     """Send the answer, or what the fault makes of it."""
     half = text[: len(text) // 2]
+    status, headers = answer.status, answer.headers
     response: Response
     match order.fault if order else None:
         case Fault.CUT:
-            headers = [(b"content-type", b"application/json"), (b"content-length", str(len(text)).encode())]
-            await send({"type": "http.response.start", "status": status, "headers": headers})
+            response = Response(text, status, headers, media_type="application/json")
+            await send({"type": "http.response.start", "status": status, "headers": response.raw_headers})
             await send({"type": "http.response.body", "body": half, "more_body": True})
             return  # before the body is complete: the server then closes the connection
         case Fault.HALF_JSON:
-            response = Response(half, status, media_type="application/json")
+            response = Response(half, status, headers, media_type="application/json")
         case Fault.HUGE if order:
-            response = StreamingResponse(_padded(text, order.megabytes), status, media_type="application/json")
+            response = StreamingResponse(_padded(text, order.megabytes), status, headers, media_type="application/json")
         case Fault.STALL if order:
             await asyncio.sleep(order.seconds)
-            response = Response(text, status, media_type="application/json")
+            response = Response(text, status, headers, media_type="application/json")
         case _:
-            response = Response(text, status, media_type="application/json")
+            response = Response(text, status, headers, media_type="application/json")
     await response(scope, receive, send)
 
 

@@ -6,7 +6,7 @@ GREY_BELOW = 2.5
 """Spread of the two chroma channels, in levels of 255: 5 and more on a card, about 1 on a copy under a warm lamp."""
 
 PAPER_LEVEL = 180
-MEASURED_SIDE = 800
+MEASURED_SIDE = 900
 
 
 def chroma_spread(card: Image.Image) -> float:
@@ -23,8 +23,3 @@ def chroma_spread(card: Image.Image) -> float:
     balanced = small.point([min(255, round(level * gain)) for gain in gains for level in range(256)])
     _, blue, red = ImageStat.Stat(balanced.convert("YCbCr")).stddev
     return blue + red
-
-
-def is_photocopy(card: Image.Image) -> bool:
-    """Whether the picture of a card has no colours of its own."""
-    return chroma_spread(card) < GREY_BELOW

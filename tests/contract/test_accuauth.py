@@ -1,9 +1,11 @@
 """AccuAuth Peru, held to its document: request, every error, every form of card, and what no answer may do."""
 
+import base64
 import json
 from datetime import UTC, datetime
 from io import BytesIO
 from typing import Any
+from urllib.parse import parse_qsl
 
 import pytest
 from hypothesis import given
@@ -23,7 +25,8 @@ from cardintake.providers.errors import (
     ThrottledError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Call, CardReading, Claim
+from cardintake.providers.protocol import Attempt, Call, CardReading, Claim, Region
+from tests.contract.documented import error_classes, names_in
 from tests.contract.recorded import all_recorded, answer, recorded
 from tests.properties import invented, mutated_at, tampered, without
 
@@ -104,7 +107,7 @@ def parts_of(call: Call) -> tuple[dict[str, str], list[tuple[str, str, bytes]]]:
 
 
 def test_the_documented_request() -> None:
-    call = accuauth().call(image(), Claim(), now=NOW)
+    call = accuauth().call(image(), Claim(), Attempt(NOW))
     assert call.url == "https://cloudapi.peru.accuauth.com/ocr/idcard"
     assert (call.headers["X-DF-API-ID"], call.headers["X-DF-API-SECRET"]) == ("df-id-example", "df-secret-example")
     assert call.headers.keys() == {"Content-Type", "X-DF-API-ID", "X-DF-API-SECRET"}
@@ -114,7 +117,7 @@ def test_the_documented_request() -> None:
 
 
 def test_a_png_is_called_a_png() -> None:
-    call = accuauth().call(image(b"\x89PNG", "PNG"), Claim(), now=NOW)
+    call = accuauth().call(image(b"\x89PNG", "PNG"), Claim(), Attempt(NOW))
     assert parts_of(call) == ({}, [("file", "scan.png", b"\x89PNG")])
     assert b"Content-Type: image/png\r\n" in call.content
 
@@ -122,7 +125,7 @@ def test_a_png_is_called_a_png() -> None:
 @pytest.mark.parametrize("detect_face", [0, 1])
 def test_the_documented_option(detect_face: int) -> None:
     provider = accuauth(options={"detect_face": detect_face})
-    fields, files = parts_of(provider.call(image(), Claim(), now=NOW))
+    fields, files = parts_of(provider.call(image(), Claim(), Attempt(NOW)))
     assert fields == {"detect_face": str(detect_face)}
     assert files == [("file", "scan.jpeg", b"\xff\xd8picture")]
 
@@ -135,8 +138,28 @@ def test_options_and_nothing_else_decide_the_answer() -> None:
 
 @given(st.binary(max_size=400) | st.sampled_from([b"\r\n--", b"--\r\n\r\n", b"\r\n" * 50, b"\n", b"\x00"]))
 def test_any_picture_arrives_as_it_is(data: bytes) -> None:
-    call = accuauth(options={"detect_face": 1}).call(image(data), Claim(), now=NOW)
+    call = accuauth(options={"detect_face": 1}).call(image(data), Claim(), Attempt(NOW))
     assert parts_of(call) == ({"detect_face": "1"}, [("file", "scan.jpeg", data)])
+
+
+def test_the_image_as_a_form_field_where_that_is_asked_for() -> None:
+    data = base64.b64decode("/9j/4AAQSkZJRgABAQAAAQABAAD/2Q==")
+    provider = accuauth(image_parameter="image_base64", options={"detect_face": 1})
+    call = provider.call(image(data), Claim(), Attempt(NOW))
+    assert call.url == "https://cloudapi.peru.accuauth.com/ocr/idcard"
+    assert dict(call.headers) == {
+        "X-DF-API-ID": "df-id-example", "X-DF-API-SECRET": "df-secret-example",
+        "Content-Type": "application/x-www-form-urlencoded",
+    }  # fmt: skip
+    assert call.content == b"image_base64=%2F9j%2F4AAQSkZJRgABAQAAAQABAAD%2F2Q%3D%3D&detect_face=1"
+    assert provider.options_key(Claim()) == accuauth(options={"detect_face": 1}).options_key(Claim())
+
+
+@given(st.binary(max_size=400))
+def test_any_picture_arrives_as_it_is_in_a_form_field(data: bytes) -> None:
+    call = accuauth(image_parameter="image_base64").call(image(data), Claim(), Attempt(NOW))
+    ((name, value),) = parse_qsl(call.content.decode(), keep_blank_values=True, strict_parsing=True)
+    assert (name, base64.b64decode(value, validate=True)) == ("image_base64", data)
 
 
 # errors ---------------------------------------------------------------------------------------------------------------
@@ -342,6 +365,91 @@ def test_what_siblings_of_this_service_add_is_ignored() -> None:
     assert cards_of(document) == [NEW_FRONT]
 
 
+# faces ----------------------------------------------------------------------------------------------------------------
+
+FACE = Region(((325, 1010), (736, 1010), (736, 1523), (325, 1523)))
+
+
+def face_of(document: object, detect_face: int | None = 1) -> object:
+    options = {} if detect_face is None else {"detect_face": detect_face}
+    return accuauth(options=options).read(answer(document)).portrait
+
+
+def with_region(region: object) -> Any:
+    return mutated_at(recorded("accuauth", "new_front"), ("results", 0, "face_region"), region)
+
+
+def test_where_the_face_is_when_asked_for() -> None:
+    for name in ("new_front", "old_front", "foreigner_front"):
+        assert face_of(recorded("accuauth", name)) == FACE
+        assert face_of(recorded("accuauth", name), 0) is None
+        assert face_of(recorded("accuauth", name), None) is None
+    assert face_of(recorded("accuauth", "new_back")) is None
+    assert face_of(recorded("accuauth", "no_card")) is None
+
+
+def test_the_face_of_a_turned_card_keeps_its_own_order_of_corners() -> None:
+    turned = [[736, 1523], [325, 1523], [325, 1010], [736, 1010]]
+    assert face_of(with_region(turned)) == Region(((736, 1523), (325, 1523), (325, 1010), (736, 1010)))
+
+
+@pytest.mark.parametrize(
+    ("region", "first"),
+    [([[-5, -7], [2, 0], [2, 9], [-5, 9]], (-5, -7)), ([[0.4, 1.6], [9.0, 1], [9, 9], [0, 9]], (0, 2))],
+)
+def test_corners_beside_the_picture_and_between_pixels(region: object, first: tuple[int, int]) -> None:
+    face = face_of(with_region(region))
+    assert isinstance(face, Region)
+    assert face.corners[0] == first
+
+
+NO_REGIONS: list[object] = [
+    None, "", [], {}, 5, "[(325, 1010), (736, 1010), (736, 1523), (325, 1523)]", [[1, 2], [3, 4], [5, 6]],
+    [[1, 2], [3, 4], [5, 6], [7, 8], [9, 10]], [[1, 2]] * 4, [[1, 2], [3, 4], [5, 6], [7]],
+    [[1, 2], [3, 4], [5, 6], [7, 8, 9]],
+    [[1, 2], [3, 4], [5, 6], ["7", "8"]], [[1, 2], [3, 4], [5, 6], [None, 8]], [[1, 2], [3, 4], [5, 6], [True, 8]],
+    [[1, 2], [3, 4], [5, 6], {"x": 7, "y": 8}], [[1, 2], [3, 4], [5, 6], [7, 10**30]],
+    [[1, 2], [3, 4], [5, 6], [7, -1e300]], [1, 2, 3, 4],
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("region", NO_REGIONS, ids=repr)
+def test_what_is_no_region_is_no_face_and_costs_no_card(region: object) -> None:
+    assert face_of(with_region(region)) is None
+    assert cards_of(with_region(region)) == [NEW_FRONT]
+
+
+def test_the_face_is_that_of_the_first_front_and_of_nobody_else() -> None:
+    several = recorded("accuauth", "several_cards")
+    assert face_of(several) == FACE
+    other = recorded("accuauth", "old_front")["results"][0] | {"face_region": [[1, 1], [2, 1], [2, 2], [1, 2]]}
+    assert face_of(several | {"results": [*several["results"], other]}) == FACE
+    assert face_of(several | {"results": [other, *several["results"]]}) == Region(((1, 1), (2, 1), (2, 2), (1, 2)))
+    without_face = without(several, ("results", 1, "face_region"))
+    assert face_of(without_face | {"results": [*without_face["results"], other]}) is None
+
+
+# coverage -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_documentations_error_table_is_what_the_module_does() -> None:
+    classes = error_classes("accuauth")
+    assert {status: classes[status] for _, status, _ in CLASSES} == {status: kind for _, status, kind in CLASSES}
+    assert {name for name in classes if name.isupper() and "_" in name} <= {status for _, status, _ in CLASSES}
+
+
+def test_every_parameter_and_field_of_the_document_has_its_place_in_the_documentation() -> None:
+    documented = {
+        *("X-DF-API-ID", "X-DF-API-SECRET", "file", "image_base64", "detect_face", "request_id", "status", "reason"),
+        *("results", "card_type", "card_side", "card_info", "face_region", "id_number", "father_name", "mother_name"),
+        *("name", "gender", "gender_s", "marriage", "birthday", "birthday_s", "birth_place", "issue_date"),
+        *("issue_date_s", "expiry_date", "expiry_date_s", "election_number", "organ_donation", "region", "address"),
+        *("registration_date", "department", "province", "district", "document_number", "surname", "given_name"),
+        *("nationality", "migratory_quality"),
+    }
+    assert documented <= names_in("accuauth")
+
+
 # strangers ------------------------------------------------------------------------------------------------------------
 
 NOT_JSON = [
@@ -367,7 +475,7 @@ def test_a_tampered_answer_is_a_typed_error_or_a_reading_that_invents_nothing(do
     given_answer = answer(document)
     try:
         accuauth().check(given_answer)
-        reading = accuauth().read(given_answer)
+        reading = accuauth(options={"detect_face": 1}).read(given_answer)
     except ProviderError as error:
         assert len(str(error)) < 200  # noqa: PT017
         return
@@ -400,7 +508,8 @@ NO_TEXT: list[object] = ["", None, 5, [], {"hush": "hush"}]
         ("api_id", "hush\n"), ("api_id", "húsh-hush"), ("api_secret", " hush"), ("api_secret", "hush\r\nX-Other: 1"),
         ("base_url", "http://hush.example"), ("options", {"detect_face": 2}), ("options", {"detect_face": "1"}),
         ("options", {"detect_face": True}), ("options", {"detect_face": 1.0}), ("options", {"detect_copy": 1}),
-        ("options", {"detect_face": "hush"}), ("options", ["detect_face"]),
+        ("options", {"detect_face": "hush"}), ("options", ["detect_face"]), ("image_parameter", "hush"),
+        ("image_parameter", None),
     ],
 )  # fmt: skip
 def test_a_bad_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
@@ -417,7 +526,7 @@ def test_all_faults_are_named_at_once() -> None:
 
 def test_nothing_that_can_be_printed_shows_the_secret() -> None:
     provider = accuauth()
-    call = provider.call(image(b"identity"), Claim(), now=NOW)
+    call = provider.call(image(b"identity"), Claim(), Attempt(NOW))
     shown = f"{provider!r} {provider} {provider._secret!r} {provider._secret} {call!r}"
     for hidden in ("df-id-example", "df-secret-example", "identity"):
         assert hidden not in shown

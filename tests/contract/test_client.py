@@ -37,7 +37,7 @@ from cardintake.providers.errors import (
     ThrottledError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Answer, Call, Claim, Reading
+from cardintake.providers.protocol import Answer, Attempt, Call, Claim, Reading, TokenSource
 
 URL = "http://127.0.0.1:1/ocr"
 FINAL = b'{"code": 0}'
@@ -50,6 +50,7 @@ class Acme:
     country: ClassVar[Country] = "PER"
     reads: ClassVar[frozenset[DocumentType]] = frozenset()
     limits: ClassVar[ImageLimits] = ImageLimits(frozenset(), 0, 0, 0)
+    tokens: TokenSource | None = None
 
     def __init__(self, *outcomes: ProviderError) -> None:
         self.outcomes = list(outcomes)
@@ -61,7 +62,7 @@ class Acme:
     def options_key(self, claim: Claim) -> str:
         raise NotImplementedError
 
-    def call(self, image: FittedImage, claim: Claim, *, now: datetime) -> Call:
+    def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:
         raise NotImplementedError
 
     def check(self, answer: Answer) -> None:
@@ -97,8 +98,8 @@ class Trial:
         return step
 
     def run(self, *outcomes: ProviderError, call: Call | None = None) -> Answer:
-        def make_call(now: datetime) -> Call:
-            self.signed.append(now)
+        def make_call(attempt: Attempt) -> Call:
+            self.signed.append(attempt.now)
             return call or Call(URL, {"X-Sign": str(len(self.signed))}, b"\x00body\xff")
 
         return self.client.recognise(Acme(*outcomes), make_call, self.budget)
@@ -155,15 +156,18 @@ def test_what_is_left_bounds_every_part_of_the_call(seconds: float, connect: flo
     assert timeout == {"connect": connect, "read": other, "write": other, "pool": other}
 
 
-def test_both_providers_requests_pass() -> None:
+def test_every_providers_request_passes() -> None:
     secrets = {
         "ctyun": {"base_url": "https://x.example", "service_code": "s", "app_key": "k", "app_secret": "h"},
+        "waiqin365": {"base_url": "https://x.example", "openid": "1", "app_key": "h"},
+        "huaweicloud": {"base_url": "https://x.example", "project_id": "p", "access_key": "a", "secret_key": "h"},
+        "ihuyi": {"base_url": "https://x.example", "account": "a", "api_key": "h"},
         "accuauth": {"base_url": "https://x.example", "api_id": "i", "api_secret": "h"},
     }
     for name, provider in REGISTRY.items():
         trial = Trial(ok())
         configured = provider.configured(secrets[name], allow_http=False)
-        trial.run(call=configured.call(FittedImage(b"\xff\xd8", "JPEG", 99, 99), Claim(), now=datetime.now(UTC)))
+        trial.run(call=configured.call(FittedImage(b"\xff\xd8", "JPEG", 99, 99), Claim(), Attempt(datetime.now(UTC))))
         assert int(trial.requests[0].headers["Content-Length"]) == len(trial.requests[0].content)
 
 
@@ -229,6 +233,12 @@ def test_too_many_requests(body: bytes, header: str | None, seconds: float | Non
     assert isinstance(error, ThrottledError)
     assert error.retry_after == seconds
     assert (len(trial.requests), trial.pauses) == (1, [])
+
+
+def test_too_many_requests_may_mean_that_nothing_is_left() -> None:
+    trial = Trial(ok(b'{"daily": "quota"}', 429, Retry_After="9"))
+    assert isinstance(trial.fails(QuotaError("acme", "used up")), QuotaError)
+    assert isinstance(trial.fails(ConfigurationError("acme", "401")), ThrottledError)
 
 
 @pytest.mark.parametrize("status", [301, 302, 303, 307, 308, 304])

@@ -3,15 +3,18 @@
 import base64
 import hashlib
 import json
+import subprocess
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from typing import Any
 from urllib.parse import urlsplit
+from uuid import UUID
 
 import pytest
 from hypothesis import given
 
 from cardintake.images import FittedImage
-from cardintake.providers.ctyun import CTYun, sign
+from cardintake.providers.ctyun import CTYun, eop_signature, eop_text, sign
 from cardintake.providers.errors import (
     ConfigurationError,
     ImageRefusedError,
@@ -21,7 +24,8 @@ from cardintake.providers.errors import (
     RetryableError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Call, CardReading, Claim
+from cardintake.providers.protocol import Attempt, Call, CardReading, Claim, Reading
+from tests.contract.documented import error_classes, names_in
 from tests.contract.recorded import all_recorded, answer, recorded
 from tests.properties import invented, mutated_at, tampered
 
@@ -109,14 +113,17 @@ def test_signature_vectors(timestamp: str, body: bytes, expected: str, wrong: se
 
 
 def test_the_vectors_requests_are_made_byte_for_byte() -> None:
-    one = ctyun().call(image(), Claim(), now=NOW)
+    one = ctyun().call(image(), Claim(), Attempt(NOW))
     assert one.content == b'{"data": ["/9j/4AAQSkZJRgABAQAAAQABAAD/2Q=="]}'
     assert one.url == "https://ai.ctyun.cn" + PATH
     assert dict(one.headers) == {
         "Content-Type": "application/json", "AppKey": APP_KEY, "Timestamp": "1768465800000",
         "Sign": "9f50d2ea5a8b45738b6f7a3260fa3b6e",
     }  # fmt: skip
-    assert ctyun().call(image(), Claim(), now=NOW.replace(microsecond=123_000)).headers["Timestamp"] == "1768465800123"
+    assert (
+        ctyun().call(image(), Claim(), Attempt(NOW.replace(microsecond=123_000))).headers["Timestamp"]
+        == "1768465800123"
+    )
 
 
 def assert_signed(call: Call) -> None:
@@ -126,13 +133,73 @@ def assert_signed(call: Call) -> None:
     assert len(call.headers["Timestamp"]) == 13
 
 
+# the newer gateway's signature, experimental: published are the layout of the signed text and the body's hash ---------
+
+EOP: dict[str, Any] = {
+    "base_url": "https://ai-global.ctapi.ctyun.cn", "service_code": "2f3os7qq79xc", "app_key": APP_KEY,
+    "auth_scheme": "eop", "access_key": "testaccess-ctyun-0001", "secret_key": "testsecretkey-ctyun-0001",
+}  # fmt: skip
+NONCE = UUID("27cfe4dc-e640-45f6-92ca-492ca73e8680")
+SHA256_OF_NOTHING = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
+
+
+def test_the_text_that_the_newer_gateway_signs() -> None:
+    headers = {"eop-date": "20220525T160752Z", "ctyun-eop-request-id": str(NONCE)}
+    published = f"ctyun-eop-request-id:{NONCE}\neop-date:20220525T160752Z\n\n\n{SHA256_OF_NOTHING}"
+    assert eop_text(headers, "", b"") == published
+    with_query = f"ctyun-eop-request-id:{NONCE}\neop-date:20220525T160752Z\n\naa=1&bb=2\n{SHA256_OF_NOTHING}"
+    assert eop_text(headers, "aa=1&bb=2", b"") == with_query
+
+
+def openssl_hmac(key: bytes, text: str) -> bytes:
+    command = ["openssl", "dgst", "-sha256", "-mac", "HMAC", "-macopt", f"hexkey:{key.hex()}", "-binary"]
+    return subprocess.run(command, input=text.encode(), capture_output=True, check=True).stdout
+
+
+def test_the_newer_gateways_signature_is_what_openssl_computes() -> None:
+    body = ctyun().call(image(), Claim(), Attempt(NOW)).content
+    call = CTYun.configured(EOP, allow_http=False).call(image(), Claim(), Attempt(NOW, NONCE))
+    assert (call.url, call.content) == ("https://ai-global.ctapi.ctyun.cn" + PATH, body)
+    text = (
+        f"appkey:{APP_KEY}\nctyun-eop-request-id:{NONCE}\neop-date:20260115T163000Z\n\n\n"
+        + hashlib.sha256(body).hexdigest()
+    )
+    by_time = openssl_hmac(b"testsecretkey-ctyun-0001", "20260115T163000Z")
+    by_day = openssl_hmac(openssl_hmac(by_time, "testaccess-ctyun-0001"), "20260115")
+    signature = base64.b64encode(openssl_hmac(by_day, text)).decode()
+    assert dict(call.headers) == {
+        "Content-Type": "application/json", "appkey": APP_KEY, "ctyun-eop-request-id": str(NONCE),
+        "eop-date": "20260115T163000Z",
+        "Eop-Authorization":
+            f"testaccess-ctyun-0001 Headers=appkey;ctyun-eop-request-id;eop-date Signature={signature}",
+    }  # fmt: skip
+    assert "Sign" not in call.headers
+
+
+def test_the_newer_gateways_day_is_chinas() -> None:
+    late = datetime(2026, 1, 15, 16, 0, 1, tzinfo=UTC)
+    call = CTYun.configured(EOP, allow_http=False).call(image(), Claim(), Attempt(late))
+    assert call.headers["eop-date"] == "20260116T000001Z"
+
+
+def test_every_part_of_the_request_enters_the_newer_signature() -> None:
+    plain = ("access", "secret", "20260115T163000Z", "text")
+    others = [(*plain[:n], plain[n].replace("5", "6") + "x", *plain[n + 1 :]) for n in range(4)]
+    next_day = ("access", "secret", "20260116T163000Z", "text")
+    assert len({eop_signature(*parts) for parts in (plain, next_day, *others)}) == 6
+    attempts = [Attempt(NOW), Attempt(NOW)]
+    first, second = (CTYun.configured(EOP, allow_http=False).call(image(), Claim(), each) for each in attempts)
+    assert first.headers["ctyun-eop-request-id"] != second.headers["ctyun-eop-request-id"]
+    assert first.headers["Eop-Authorization"] != second.headers["Eop-Authorization"]
+
+
 # request --------------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("count", [1, 2, 50])
 def test_the_body_is_what_is_signed_for_up_to_fifty_images(count: int) -> None:
     pictures = [bytes([n]) * (n * 7 + 1) for n in range(count)]
-    call = ctyun().call_for([image(data) for data in pictures], now=NOW)
+    call = ctyun().call_for([image(data) for data in pictures], Attempt(NOW))
     assert_signed(call)
     document = json.loads(call.content)
     assert document.keys() == {"data"}
@@ -142,13 +209,13 @@ def test_the_body_is_what_is_signed_for_up_to_fifty_images(count: int) -> None:
 @pytest.mark.parametrize("count", [0, 51])
 def test_no_request_with_another_number_of_images(count: int) -> None:
     with pytest.raises(ValueError, match="1 to 50 images"):
-        ctyun().call_for([image()] * count, now=NOW)
+        ctyun().call_for([image()] * count, Attempt(NOW))
 
 
 def test_the_base64_alphabet_can_be_set() -> None:
     data = b"\xfb\xff\xfe" * 10
     standard, urlsafe = (
-        ctyun(base64_alphabet=alphabet).call(image(data), Claim(), now=NOW) for alphabet in ("standard", "urlsafe")
+        ctyun(base64_alphabet=alphabet).call(image(data), Claim(), Attempt(NOW)) for alphabet in ("standard", "urlsafe")
     )
     assert b"+" in standard.content
     assert b"-" not in standard.content
@@ -157,8 +224,8 @@ def test_the_base64_alphabet_can_be_set() -> None:
 
 
 def test_a_base_url_may_end_in_a_slash_and_the_claim_changes_nothing() -> None:
-    plain = ctyun().call(image(), Claim(), now=NOW)
-    claimed = ctyun(base_url="https://ai.ctyun.cn/").call(image(), Claim("cn_resident_id", "emblem"), now=NOW)
+    plain = ctyun().call(image(), Claim(), Attempt(NOW))
+    claimed = ctyun(base_url="https://ai.ctyun.cn/").call(image(), Claim("cn_resident_id", "emblem"), Attempt(NOW))
     assert claimed == plain
     assert ctyun().options_key(Claim()) == ctyun().options_key(Claim("cn_resident_id", "portrait"))
 
@@ -258,6 +325,7 @@ UNREADABLE: list[object] = [
     {"code": 0, "result": [{"detail": None}]}, {"code": 0, "result": [{"detail": "张样例"}]}, {"code": True},
     {"code": 0.0}, {"code": 0, "result": [{"detail": {}}, {"detail": {}}]},
     {"code": 0, "message": {"success": 0, "fail": 1}, "result": [{"detail": {"name": "张样例"}}]},
+    {"code": 0, "message": {"success": 0, "fail": "1"}, "result": [{"detail": {"name": "张样例"}, "err_code": 0}]},
 ]  # fmt: skip
 
 
@@ -368,6 +436,119 @@ def test_an_error_code_of_nothing_is_none(code: object) -> None:
     assert cards_of(recorded("ctyun", "portrait") | {"code": "0", "message": "ok"}) == [PORTRAIT]
 
 
+# faces ----------------------------------------------------------------------------------------------------------------
+
+
+def face_in(value: object, **changes: object) -> object:
+    document = mutated_at(recorded("ctyun", "portrait"), ("result", 0, "idcard_face"), value)
+    return ctyun(**changes).read(answer(document)).portrait
+
+
+def test_a_face_is_kept_only_when_asked_for() -> None:
+    assert ctyun(keep_face=True).read(answer(recorded("ctyun", "portrait"))).portrait == JPEG
+    for changes in ({}, {"keep_face": False}):
+        assert ctyun(**changes).read(answer(recorded("ctyun", "portrait"))).portrait is None
+    assert ctyun(keep_face=True).options_key(Claim()) == ctyun().options_key(Claim())
+
+
+@pytest.mark.parametrize(
+    "none", ["no face", "", " ", None, 0, True, [], {}, "data", "bm8gaW1hZ2U=", "demo_image", "/9j/4AAQ\u00e9"]
+)
+def test_a_face_that_is_none(none: object) -> None:
+    assert face_in(none, keep_face=True) is None
+
+
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode])
+def test_a_face_in_either_alphabet(encode: Any) -> None:
+    data = JPEG + b"\xfb\xff\xfe"
+    assert face_in(encode(data).decode(), keep_face=True) == data
+    assert face_in("data:image/jpeg;base64," + encode(data).decode(), keep_face=True) == data
+
+
+# lists of images ------------------------------------------------------------------------------------------------------
+
+
+def element(name: str, number: int = 0) -> Any:
+    result = recorded("ctyun", name)["result"][0]
+    if name == "portrait":
+        result["detail"]["name"] = f"张样例{number}"
+    return result
+
+
+def listed(elements: Sequence[object], fail: object) -> Any:
+    return {"code": 0, "message": {"success": len(elements), "fail": fail}, "result": list(elements)}
+
+
+def told(document: object, count: int) -> list[Any]:
+    """What `read_all` says of each image: the name on its card, or the error's class and code."""
+    outcomes = ctyun().read_all(answer(document), count)
+    return [
+        outcome.cards[0].card.values()["name"] if isinstance(outcome, Reading) else (type(outcome), outcome.code)
+        for outcome in outcomes
+    ]
+
+
+@pytest.mark.parametrize("count", [1, 2, 50])
+def test_a_list_is_read_in_its_order(count: int) -> None:
+    elements = [element("portrait", number) for number in range(count)]
+    assert told(listed(elements, 0), count) == [f"张样例{number}" for number in range(count)]
+
+
+def test_each_image_of_a_list_has_its_own_outcome() -> None:
+    codes = list(CLASSES)
+    failed = [element("image_failed") | {"err_code": code} for code in codes]
+    between = [element("portrait", number) for number in range(len(codes))]
+    elements = [one for pair in zip(between, failed, strict=True) for one in pair]
+    outcomes = told(listed(elements, len(failed)), len(elements))
+    assert outcomes[::2] == [f"张样例{number}" for number in range(len(codes))]
+    assert [(CLASSES[code], str(code)) for code in codes] == [(kind, text.split()[0]) for kind, text in outcomes[1::2]]
+
+
+def test_an_element_of_no_documented_form_costs_the_others_nothing() -> None:
+    strange: list[object] = [None, [], "张样例", {}, {"detail": "张样例"}, {"detail": None, "note": "back"}]
+    outcomes = told(listed([element("portrait", 1), *strange, element("portrait", 2)], 0), 8)
+    assert (outcomes[0], outcomes[-1]) == ("张样例1", "张样例2")
+    assert {kind for kind, _ in outcomes[1:-1]} == {UnreadableAnswerError}
+    assert "张样例" not in str(outcomes[1:-1])
+
+
+def test_a_failure_that_no_element_owns_up_to_is_not_guessed() -> None:
+    elements = [element("portrait", 1), element("image_failed"), element("portrait", 2)]
+    assert told(listed(elements, 1), 3) == ["张样例1", (ImageRefusedError, "4011"), "张样例2"]
+    unsaid = (UnreadableAnswerError, "a failed image without its err_code")
+    assert told(listed(elements, 2), 3) == [unsaid, (ImageRefusedError, "4011"), unsaid]
+
+
+@pytest.mark.parametrize("code", CLASSES)
+def test_an_error_of_the_whole_call_is_that_of_each_image(code: int) -> None:
+    outcomes = ctyun().read_all(answer({"code": code, "message": "error", "details": "x"}), 3)
+    assert [type(outcome) for outcome in outcomes] == [CLASSES[code]] * 3
+
+
+@pytest.mark.parametrize("count", [1, 3, 50])
+def test_a_list_of_another_length_is_unreadable(count: int) -> None:
+    with pytest.raises(UnreadableAnswerError):
+        ctyun().read_all(answer(listed([element("portrait", n) for n in range(2)], 0)), count)
+
+
+# coverage -------------------------------------------------------------------------------------------------------------
+
+
+def test_the_documentations_error_table_is_what_the_module_does() -> None:
+    classes = error_classes("ctyun")
+    assert {code: classes[str(code)] for code in CLASSES} == CLASSES
+    assert {code for code in classes if code.isdigit()} == {str(code) for code in CLASSES}
+
+
+def test_every_parameter_and_field_of_the_document_has_its_place_in_the_documentation() -> None:
+    documented = {
+        *("Content-Type", "Sign", "Timestamp", "AppKey", "data", "code", "message", "details", "result[].note"),
+        *(f"detail.{name}" for name in ("name", "sex", "nation", "birthday", "idn", "addr", "org", "validperiod")),
+        *(f"result[].{name}" for name in ("idcard_face", "demo_image", "risk", "err_code", "err_msg")),
+    }
+    assert documented <= names_in("ctyun")
+
+
 # strangers ------------------------------------------------------------------------------------------------------------
 
 NOT_JSON = [
@@ -403,6 +584,18 @@ def test_a_tampered_answer_is_a_typed_error_or_a_reading_that_invents_nothing(do
         assert not invented(card.card.values(), document)
 
 
+@given(tampered([listed([recorded("ctyun", "portrait")["result"][0], element("image_failed")], 1)]))
+def test_a_tampered_list_is_as_long_as_what_was_sent_or_a_typed_error(document: object) -> None:
+    try:
+        outcomes = ctyun(keep_face=True).read_all(answer(document), 2)
+    except ProviderError as error:
+        assert len(str(error)) < 200  # noqa: PT017
+        return
+    assert len(outcomes) == 2
+    for outcome in outcomes:
+        assert isinstance(outcome, Reading) or len(str(outcome)) < 200
+
+
 # secret ---------------------------------------------------------------------------------------------------------------
 
 
@@ -432,7 +625,8 @@ def test_a_missing_field_is_named(field: str) -> None:
         ("base_url", "https://hush.example/?a=b"), ("base_url", "https://hush.example/#a"),
         ("base_url", "https://hush.example:port"), ("base_url", "https://hush.example:99999"),
         ("base_url", "https://hu sh"), ("base_url", "https://[hush"), ("base_url", "https://hush\n.example"),
-        ("options", {"risk_detection": "hush"}), ("options", "hush"), ("options", None),
+        ("options", {"risk_detection": "hush"}), ("options", "hush"), ("options", None), ("auth_scheme", "hush"),
+        ("auth_scheme", None), ("auth_scheme", ["eop"]), ("keep_face", "hush"), ("keep_face", 1), ("keep_face", None),
     ],
 )  # fmt: skip
 def test_a_bad_field_is_named_and_its_value_is_not(field: str, value: object) -> None:
@@ -440,6 +634,13 @@ def test_a_bad_field_is_named_and_its_value_is_not(field: str, value: object) ->
     assert field in fault
     assert "hush" not in fault
     assert not any(other in fault for other in SECRET if other != field)
+
+
+@pytest.mark.parametrize("field", sorted(EOP.keys() - {"auth_scheme"}))
+def test_a_field_that_the_newer_gateway_needs_is_named(field: str) -> None:
+    assert f"{field}: Field required" in fault_of({k: v for k, v in EOP.items() if k != field})
+    assert field in fault_of(EOP | {field: "húsh hush\n"})
+    assert "hush" not in fault_of(EOP | {field: "húsh hush\n"})
 
 
 @pytest.mark.parametrize("member", [None, 5, "hush", [], ["hush"]])
@@ -450,14 +651,20 @@ def test_a_member_that_is_no_object_is_refused(member: object) -> None:
 def test_http_only_where_it_is_allowed_and_unknown_members_are_ignored() -> None:
     local = SECRET | {"base_url": "http://127.0.0.1:8080", "note": "ours"}
     assert (
-        CTYun.configured(local, allow_http=True).call(image(), Claim(), now=NOW).url == f"http://127.0.0.1:8080{PATH}"
+        CTYun.configured(local, allow_http=True).call(image(), Claim(), Attempt(NOW)).url
+        == f"http://127.0.0.1:8080{PATH}"
     )
     assert "base_url: Value error, must be https" in fault_of(local)
 
 
 def test_nothing_that_can_be_printed_shows_the_secret() -> None:
     provider = ctyun()
-    call = provider.call(image(b"identity"), Claim(), now=NOW)
+    call = provider.call(image(b"identity"), Claim(), Attempt(NOW))
     shown = f"{provider!r} {provider} {provider._secret!r} {provider._secret} {call!r} {image(b'identity')!r}"
     for hidden in (APP_KEY, APP_SECRET, call.headers["Sign"], "identity", base64.b64encode(b"identity").decode()):
+        assert hidden not in shown
+    newer = CTYun.configured(EOP, allow_http=False)
+    call = newer.call(image(b"identity"), Claim(), Attempt(NOW))
+    shown = f"{newer!r} {newer._secret!r} {newer._secret} {call!r}"
+    for hidden in (APP_KEY, EOP["access_key"], EOP["secret_key"], call.headers["Eop-Authorization"], "identity"):
         assert hidden not in shown

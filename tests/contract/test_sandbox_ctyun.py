@@ -6,13 +6,19 @@ import io
 import json
 import time
 from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from uuid import UUID
 
 import httpx
 import pytest
 import requests
 from PIL import Image
 
+from cardintake.images import FittedImage
+from cardintake.providers.ctyun import CTYun, eop_signature, eop_text
+from cardintake.providers.errors import ImageRefusedError, ProviderError, RequestRefusedError, RetriedOnceError
+from cardintake.providers.protocol import Answer, Attempt, Call, Reading
 from local.cardprinter import encode, print_card
 from local.kinds import Kind
 from local.sandbox.app import Sandbox
@@ -238,6 +244,145 @@ def test_urlsafe_alphabet_where_the_credentials_say_so(base_url: str) -> None:
     with serving(Sandbox([CtyunTwin.open(CREDENTIALS | {"base64_alphabet": "urlsafe"}, desk)], desk).app) as url:
         assert recognise(url, urlsafe)["message"]["success"] == 1
         assert recognise(url, standard)["result"][0]["err_code"] == 4008
+
+
+# our own module against the twin --------------------------------------------------------------------------------------
+
+
+def sent(url: str, call: Call) -> Answer:
+    answer = httpx.post(call.url, headers=dict(call.headers), content=call.content, timeout=60)
+    return Answer(answer.status_code, answer.content, datetime.now(UTC))
+
+
+def module(url: str, **changes: object) -> CTYun:
+    return CTYun.configured(CREDENTIALS | {"base_url": url} | changes, allow_http=True)
+
+
+def fitted(data: bytes) -> FittedImage:
+    return FittedImage(data, "PNG", 200, 200)
+
+
+def test_our_list_of_fifty_and_the_twins_refusal_of_fifty_one(base_url: str) -> None:
+    provider = module(base_url)
+    call = provider.call_for([fitted(picture(200, 100 + n)) for n in range(50)], Attempt(datetime.now(UTC)))
+    outcomes = provider.read_all(sent(base_url, call), 50)
+    assert [isinstance(outcome, Reading) and outcome.cards for outcome in outcomes] == [()] * 50
+    body = json.dumps({"data": [b64(picture())] * 51}).encode()
+    one_more = sent(base_url, Call(base_url + PATH, signed(body), body))
+    refused = provider.read_all(one_more, 51)
+    assert [(type(outcome), outcome.code) for outcome in refused if isinstance(outcome, ProviderError)] == [
+        (RequestRefusedError, "4006")
+    ] * 51
+
+
+def test_our_list_with_failures_among_it_keeps_its_order(base_url: str) -> None:
+    provider = module(base_url)
+    datas = [picture()[:-40], picture(), b"%PDF-1.7", picture(32, 100), picture(), picture() + b"\0" * 10_000_000]
+    call = provider.call_for([fitted(data) for data in datas], Attempt(datetime.now(UTC)))
+    outcomes = provider.read_all(sent(base_url, call), len(datas))
+    assert [outcome.code if isinstance(outcome, ProviderError) else "read" for outcome in outcomes] == [
+        *("4007", "read", "4009", "4011", "read", "4010")
+    ]
+    assert [type(outcomes[n]) for n in (0, 2, 3, 5)] == [RetriedOnceError, *[ImageRefusedError] * 3]
+
+
+@pytest.mark.ocr
+def test_our_list_of_cards_is_read_in_its_order_and_faces_are_kept_when_asked_for(base_url: str) -> None:
+    cards = [print_card("cn_portrait", 16), print_card("cn_emblem", 17), print_card("cn_portrait", 18)]
+    for keep_face in (False, True):
+        provider = module(base_url, keep_face=keep_face)
+        call = provider.call_for([fitted(encode(card.picture)) for card in cards], Attempt(datetime.now(UTC)))
+        readings = [outcome for outcome in provider.read_all(sent(base_url, call), 3) if isinstance(outcome, Reading)]
+        assert [reading.cards[0].card.values() for reading in readings] == [card.card for card in cards]
+        assert [isinstance(reading.portrait, bytes) for reading in readings] == [keep_face, False, keep_face]
+
+
+# the newer gateway ----------------------------------------------------------------------------------------------------
+
+NEWER = {name: value for name, value in CREDENTIALS.items() if name != "app_secret"} | {
+    "auth_scheme": "eop",
+    "access_key": "testaccess-ctyun-0001",
+    "secret_key": "testsecretkey-ctyun-0001",
+}
+
+
+@pytest.fixture(scope="module")
+def newer_url() -> Iterator[str]:
+    desk = ReadingDesk(Reader())
+    with serving(Sandbox([CtyunTwin.open(NEWER, desk)], desk).app) as url:
+        yield url
+
+
+def test_our_signature_is_taken_by_the_newer_gateway_and_the_older_one_is_not(base_url: str, newer_url: str) -> None:
+    provider = CTYun.configured(NEWER | {"base_url": newer_url}, allow_http=True)
+    call = provider.call_for([fitted(picture())], Attempt(datetime.now(UTC)))
+    (outcome,) = provider.read_all(sent(newer_url, call), 1)
+    assert isinstance(outcome, Reading)
+    assert post(newer_url, b'{"data": []}').status_code == 401
+    assert httpx.post(base_url + PATH, content=call.content, headers=dict(call.headers)).status_code == 401
+
+
+def eop_headers(body: bytes, **changes: str) -> dict[str, str]:
+    """Signed, with the changes among what is signed; changes of other headers come after the signing."""
+    now = datetime.now(UTC) + timedelta(hours=8)
+    signed_headers = {"appkey": KEY, "ctyun-eop-request-id": str(UUID(int=5, version=4))}
+    signed_headers["eop-date"] = f"{now:%Y%m%dT%H%M%SZ}"
+    signed_headers |= {name: value for name, value in changes.items() if name in signed_headers}
+    text = eop_text(signed_headers, "", body)
+    signature = eop_signature("testaccess-ctyun-0001", NEWER["secret_key"], signed_headers["eop-date"], text)
+    authorization = f"testaccess-ctyun-0001 Headers=eop-date;appkey;ctyun-eop-request-id Signature={signature}"
+    return signed_headers | {"Content-Type": "application/json", "Eop-Authorization": authorization} | changes
+
+
+EMPTY = b'{"data": []}'
+
+
+def test_the_order_in_which_signed_headers_are_named_does_not_matter(newer_url: str) -> None:
+    answer = httpx.post(newer_url + PATH, content=EMPTY, headers=eop_headers(EMPTY))
+    assert (answer.status_code, answer.json()["code"]) == (200, 4005)
+
+
+NO_SIGNATURE = "A" * 43 + "="
+
+
+@pytest.mark.parametrize(
+    ("changes", "details"),
+    [
+        ({"appkey": "another"}, "unknown app key"),
+        ({"ctyun-eop-request-id": "1"}, "request id is not a UUID"),
+        ({"eop-date": "now"}, "eop-date is not YYYYMMDDThhmmssZ"),
+        ({"eop-date": "20261315T993000Z"}, "eop-date is not YYYYMMDDThhmmssZ"),
+        ({"eop-date": "20260115T163000Z"}, "eop-date is out of the window"),
+        ({"Eop-Authorization": "x"}, "unknown access key"),
+        ({"Eop-Authorization": f"other Headers=appkey Signature={NO_SIGNATURE}"}, "unknown access key"),
+        (
+            {"Eop-Authorization": f"testaccess-ctyun-0001 Headers=appkey Signature={NO_SIGNATURE}"},
+            "a header that has to be signed is not",
+        ),
+        (
+            {
+                "Eop-Authorization": "testaccess-ctyun-0001 Headers=appkey;ctyun-eop-request-id;eop-date "
+                f"Signature={NO_SIGNATURE}"
+            },
+            "signature does not match",
+        ),
+    ],
+)
+def test_wrong_credentials_at_the_newer_gateway(newer_url: str, changes: dict[str, str], details: str) -> None:
+    answer = httpx.post(newer_url + PATH, content=EMPTY, headers=eop_headers(EMPTY, **changes))
+    assert answer.status_code == 401
+    assert answer.json() == {"code": 401, "message": "error", "details": details}
+
+
+def test_the_newer_gateway_checks_the_body_and_keeps_chinas_time(newer_url: str) -> None:
+    other_body = httpx.post(newer_url + PATH, content=EMPTY, headers=eop_headers(b'{"data":[]}'))
+    assert other_body.json()["details"] == "signature does not match"
+    utc = httpx.post(
+        newer_url + PATH,
+        content=EMPTY,
+        headers=eop_headers(EMPTY, **{"eop-date": f"{datetime.now(UTC):%Y%m%dT%H%M%SZ}"}),
+    )
+    assert utc.json()["details"] == "eop-date is out of the window"
 
 
 @pytest.mark.ocr

@@ -32,6 +32,9 @@ def sam(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Sam:
     """Runs a `sam local` command in the repository, as somebody would in a shell after `. .local/env`."""
     variables = tmp_path_factory.mktemp("sam") / "sam-local.json"
     write_environment(laptop.stack, variables)
+    written = json.loads(variables.read_text(encoding="utf-8"))
+    written["QuotaFunction"]["PROVIDERS"] = "ihuyi"
+    variables.write_text(json.dumps(written), encoding="utf-8")
 
     def run(*command: str, stdin: str = "") -> str:
         options = []
@@ -102,13 +105,18 @@ def test_the_queues_event(sam: Sam, pipeline: Pipeline) -> None:
     assert_read(pipeline, card, record_id)
 
 
-def test_the_removal_and_the_schedule(sam: Sam, pipeline: Pipeline) -> None:
+def test_the_removal_and_the_sweeps_schedule(sam: Sam, pipeline: Pipeline) -> None:
     _, record_id = uploaded(pipeline)
     pipeline.remove(SAMPLE_KEY)
     answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/s3-delete.json"))
     assert answer == {"records": [{"record_id": record_id, "status": "ERASED", "reasons": []}]}
     swept: dict[str, Any] = json.loads(sam("invoke", "SweepFunction", "--event", "events/sweep-schedule.json"))
     assert swept.keys() == {"sent_again", "delivered", "erased", "oldest_seconds"}
+
+
+def test_the_balances_schedule(sam: Sam) -> None:
+    answer = json.loads(sam("invoke", "QuotaFunction", "--event", "events/quota-schedule.json"))
+    assert answer == {"balances": {"ihuyi": 1000}, "errors": {}}
 
 
 def test_there_is_a_sample_for_every_invocation() -> None:

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from local import background
+from local.demo.providers import NAMES, Choice
 from local.environment import BUILD, REPOSITORY
 
 pytestmark = [pytest.mark.emulator, pytest.mark.ocr, pytest.mark.xdist_group("demo")]
@@ -49,10 +50,13 @@ def traces(folder: Path) -> list[str]:
     return found
 
 
-def test_the_demo_comes_out_as_expected(tmp_path: Path) -> None:
-    done = local(tmp_path, "demo")
+@pytest.mark.parametrize("provider", [name for name in NAMES if name == Choice.of(name).chinese])
+def test_the_demo_comes_out_as_expected(tmp_path: Path, provider: str) -> None:
+    done = local(tmp_path, "demo", "--provider", provider)
     assert done.returncode == 0, done.stdout
     assert re.search(r"All 2\d scans came out as expected", done.stdout)
+    readers = Choice.of(provider).names
+    assert re.search(rf"counted by the providers: {readers[0]} [1-9]\d*, {readers[1]} [1-9]\d*\)", done.stdout)
     assert "Traceback" not in done.stdout
     assert "as expected: every status" in (BUILD / "report.html").read_text(encoding="utf-8")
     assert traces(tmp_path) == []

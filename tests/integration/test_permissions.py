@@ -20,6 +20,7 @@ from local.cardprinter import encode, print_card
 from local.laptop import Laptop
 from local.stack import STACK_NAME, Stack
 from tests.integration.pipeline import InvocationFailedError, Pipeline, notification
+from tests.integration.test_quota import ask, forget_state, left
 from tests.unit.template.test_permissions import documented
 
 pytestmark = pytest.mark.emulator
@@ -32,19 +33,21 @@ type Probe = Callable[[Pipeline], None]
 
 @pytest.fixture(scope="module")
 def quiet(laptop: Laptop) -> Iterator[None]:
-    """Queue and schedule wake no function: only what a test invokes runs."""
+    """Queue and schedules wake no function: only what a test invokes runs."""
     functions, sqs = laptop.stack.client("lambda"), laptop.stack.client("sqs")
     events, outputs = laptop.stack.client("events"), laptop.stack.outputs
     (mapping,) = functions.list_event_source_mappings(FunctionName=outputs.recognize_function)["EventSourceMappings"]
-    (schedule,) = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
+    schedules = [rule["Name"] for rule in events.list_rules()["Rules"] if "ScheduleExpression" in rule]
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=False)
-    events.disable_rule(Name=schedule)
+    for schedule in schedules:
+        events.disable_rule(Name=schedule)
     # A poll under way still takes messages.
     time.sleep(1)
     yield
     sqs.purge_queue(QueueUrl=outputs.queue_url)
     functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
-    events.enable_rule(Name=schedule)
+    for schedule in schedules:
+        events.enable_rule(Name=schedule)
 
 
 # ── What the application does, and how one sees that it was done ──────────────────────────────────────────────────────
@@ -130,6 +133,19 @@ def sweeps_an_unfinished_erasure(pipeline: Pipeline) -> None:
     assert "answer_keys" not in (pipeline.item(pipeline.record_id(key)) or {})
 
 
+def asks_for_a_balance(pipeline: Pipeline) -> None:
+    forget_state(pipeline.stack)
+    assert left(pipeline) > 0
+
+
+def announces_a_low_balance(pipeline: Pipeline) -> None:
+    forget_state(pipeline.stack)
+    assert ask(pipeline, threshold=10**9)["errors"] == {}
+    state = pipeline.item("provider_ihuyi") or {}
+    assert "balance_low" in state
+    assert "outbox" not in state, "delivered"
+
+
 PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
     "RecognizeRole": {
         ("ReadScans", "s3:GetObject"): reads_a_card,
@@ -152,6 +168,12 @@ PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
         ("DeleteAnswers", "s3:DeleteObject"): sweeps_an_unfinished_erasure,
         ("Announce", "events:PutEvents"): sweeps_an_undelivered_event,
         ("SendScansAgain", "sqs:SendMessage"): sweeps_an_overdue_scan,
+    },
+    "QuotaRole": {
+        ("KeepProviderStates", "dynamodb:GetItem"): asks_for_a_balance,
+        ("KeepProviderStates", "dynamodb:UpdateItem"): announces_a_low_balance,
+        ("ReadCredentials", "secretsmanager:GetSecretValue"): asks_for_a_balance,
+        ("Announce", "events:PutEvents"): announces_a_low_balance,
     },
 }
 PROBES = sorted({probe for proofs in PROOFS.values() for probe in proofs.values()}, key=lambda probe: probe.__name__)
@@ -256,7 +278,7 @@ def denials(pipeline: Pipeline) -> list[str]:
     outputs = pipeline.outputs
     lines = [
         line
-        for name in (outputs.recognize_function, outputs.sweep_function)
+        for name in (outputs.recognize_function, outputs.sweep_function, outputs.quota_function)
         for line in pipeline.stack.function_log(name)
     ]
     return [line for line in lines if any(words in line for words in _DENIED)]

@@ -3,13 +3,18 @@
 import random
 import threading
 from collections.abc import Callable
+from typing import Literal
 
+import cv2
+import numpy as np
 import pytest
-from PIL import Image, ImageOps
+from PIL import Image, ImageOps, ImageStat
 
-from local.cardprinter import KINDS, SPOILS, Kind, not_a_card, print_card
+from local.cardprinter import KINDS, SPOILS, Kind, not_a_card, print_both_sides, print_card, print_temporary_card
 from local.cardprinter.canvas import Sheet, lay_on_desk
-from local.sandbox.reader import ReadCard, Reader
+from local.sandbox.detectors import ALARM, inspect_card
+from local.sandbox.reader import OtherDocumentError, ReadCard, Reader
+from local.sandbox.reader.outline import straighten
 from tests.integration.reader_expectations import texts_on
 
 pytestmark = [pytest.mark.ocr, pytest.mark.xdist_group("reader")]
@@ -99,15 +104,66 @@ def test_ethnic_groups_that_look_like_boxes_are_read(reader: Reader, ethnicity: 
     assert only(reader.read(printed.picture)).fields["ethnicity"] == ethnicity
 
 
-def test_both_sides_in_one_picture_are_two_cards(reader: Reader) -> None:
-    sides = [print_card(kind, 5) for kind in ("cn_portrait", "cn_emblem")]
-    page = Image.new("RGB", (1360, 1840))
-    for number, side in enumerate(sides):
-        page.paste(side.picture, (0, 920 * number))
+@pytest.mark.parametrize("seed", [5, 6])
+def test_both_sides_in_one_picture_are_two_cards(reader: Reader, seed: int) -> None:
+    page, sides = print_both_sides(seed)
     cards = reader.read(page)
     assert {card.kind: card.fields for card in cards} == {side.kind: texts_on(side) for side in sides}
-    for card, top in zip(sorted(cards, key=lambda card: card.box[1]), (0, 920), strict=True):
-        assert top <= card.box[1] < card.box[3] <= top + 920
+    axis = (seed + 1) % 2
+    for card, start in zip(sorted(cards, key=lambda card: card.box[axis]), (0, page.size[axis] // 2), strict=True):
+        assert start <= card.box[axis] < card.box[axis + 2] <= start + page.size[axis] // 2
+
+
+@pytest.mark.parametrize("kind", ["cn_portrait", "cn_emblem"])
+def test_a_temporary_card_is_read_and_told(reader: Reader, kind: Literal["cn_portrait", "cn_emblem"]) -> None:
+    printed = print_temporary_card(9, kind)
+    read = only(reader.read(printed.picture))
+    assert (read.kind, read.fields, read.interim) == (kind, texts_on(printed), True)
+
+
+@pytest.mark.parametrize("condition", ["clean", "90", "skew"])
+@pytest.mark.parametrize("kind", ["cn_portrait", "cn_emblem", "pe_dni_new_front"])
+def test_every_text_has_its_place(reader: Reader, kind: Kind, condition: str) -> None:
+    printed = print_card(kind, 51)
+    read = only(reader.read(CONDITIONS[condition](printed.picture)))
+    assert read.places.keys() == read.fields.keys()
+    left, top, right, bottom = cv2.boundingRect(np.array(read.places[KEY_FIELD[kind]]))
+    right, bottom = left + right, top + bottom
+    if condition != "skew":
+        true = printed.picture.info["key_field"]
+        assert all(abs(found - edge) < 50 for found, edge in zip((left, top, right, bottom), true, strict=True))
+    again = read.upright.crop((left - 12, top - 12, right + 12, bottom + 12))
+    assert ImageStat.Stat(again.convert("L")).stddev[0] > 15
+
+
+ALARMS: dict[str, set[str]] = {
+    "clean": set(),
+    "turn": set(),
+    "skew": set(),
+    "perspective": set(),
+    "low_jpeg_quality": set(),
+    "blur": {"blur"},
+    "glare": {"glare"},
+    "overexposure": {"overexposure"},
+    "darkness": {"darkness"},
+    "photocopy": {"copy"},
+    "screen_recapture": {"reproduce"},
+    "cut_corner": {"border"},
+    "cover": {"cover"},
+}
+
+
+@pytest.mark.parametrize("kind", ["cn_portrait", "cn_emblem"])
+@pytest.mark.parametrize("name", ALARMS)
+def test_the_detectors_tell_what_is_wrong_with_a_card_that_was_read_and_nothing_else(
+    reader: Reader, kind: Kind, name: str
+) -> None:
+    picture = print_card(kind, 61).picture
+    if name in SPOILS:
+        picture = SPOILS[name].apply(picture, random.Random(61))
+    card = only(reader.read(picture))
+    scores: dict[str, int] = dict(vars(inspect_card(card, straighten(card))))
+    assert {detector for detector, score in scores.items() if score >= ALARM} == ALARMS[name], scores
 
 
 @pytest.mark.parametrize("kind", ["cn_portrait", "cn_emblem", "pe_dni_old_front"])
@@ -145,7 +201,8 @@ def test_a_document_with_the_same_labels_is_no_card(reader: Reader) -> None:
         ("姓名 张样例", "性别 男", "出生日期 1990.03.07", "国籍 样例国", "民族 汉", "住址 样例省")
     ):
         sheet.text(8, 6 + 7 * line, text, 3.4)
-    assert reader.read(lay_on_desk(sheet.picture, rng)[0]) == []
+    with pytest.raises(OtherDocumentError):
+        reader.read(lay_on_desk(sheet.picture, rng)[0])
 
 
 def test_one_reader_serves_several_threads(reader: Reader) -> None:

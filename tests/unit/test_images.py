@@ -1,5 +1,6 @@
 """Pictures from strangers: told apart by content, refused unread, measured, and fitted to what a provider takes."""
 
+import base64
 import io
 import os
 import struct
@@ -9,7 +10,9 @@ import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote_plus
 
 import pytest
 from hypothesis import given
@@ -17,8 +20,18 @@ from hypothesis import strategies as st
 from PIL import Image, ImageDraw, ImageFilter, ImageStat
 
 from cardintake import assessment, images, limits
-from cardintake.images import FittedImage, ImageLimits, ImageRefusedError, fit, probe
+from cardintake.images import (
+    FittedImage,
+    ImageLimits,
+    ImageRefusedError,
+    Measures,
+    base64_size,
+    fit,
+    probe,
+    urlencoded_base64_size,
+)
 from cardintake.providers import REGISTRY
+from cardintake.thresholds import MEASURES
 from tests import properties as _profile  # noqa: F401 - loads the profile
 from tests.unit.conftest import encoded, picture
 
@@ -75,7 +88,7 @@ def test_two_pictures_in_one_file_are_mpo() -> None:
 @pytest.mark.parametrize(
     "data",
     [
-        b"hello, I am a text", b"\x00" * 100, b"\x01" * 64, b"%PDF-1.7\n%\xe2\xe3\xcf\xd3\n1 0 obj",
+        b"hello, I am a text", b"\x00" * 100, b"\x01" * 64, b"\n%PDF-1.7\n1 0 obj",
         b"\x00\x00\x00\x18ftypheic\x00\x00\x00\x00mif1heic", b"\x00\x00\x00\x1cftypavif\x00\x00\x00\x00avifmif1",
         b"<svg xmlns='http://www.w3.org/2000/svg'/>", b"RIFF\x24\x00\x00\x00WAVEfmt ", b"%!PS-Adobe-3.0 EPSF-3.0",
         b"8BPS\x00\x01" + bytes(50), b"\x00\x00\x01\x00\x01\x00" + bytes(50), b"PK\x03\x04" + bytes(50),
@@ -112,7 +125,19 @@ def test_a_picture_that_is_an_archive_as_well_is_refused(kind: str, tail: bytes)
 
 def test_a_picture_that_is_a_pdf_as_well_is_refused() -> None:
     assert refusal(encoded(picture(), comment=b"%PDF-1.7 1 0 obj")) == "IMAGE_UNSUPPORTED"
-    assert refusal(b"%PDF-1.7\n" + encoded(picture())) == "IMAGE_UNSUPPORTED"
+    assert refusal(encoded(picture(), "GIF")[:6] + b"%PDF-1.7" + encoded(picture())) == "IMAGE_UNSUPPORTED"
+
+
+def test_a_pdf_goes_as_it_is_to_whom_it_may() -> None:
+    pdf = encoded(picture(), "PDF")
+    takes_pdf = ImageLimits(frozenset({"JPEG", "PDF"}), len(pdf), 256, 2048)
+    seen = probe(pdf)
+    assert (seen.format, seen.measures) == ("PDF", None)
+    assert fitted(pdf, takes_pdf) == FittedImage(pdf, "PDF", 0, 0)
+    assert refusal(pdf, JPEG_ONLY) == "IMAGE_UNSUPPORTED"
+    assert refusal(pdf, replace(takes_pdf, max_bytes=len(pdf) - 1)) == "IMAGE_TOO_LARGE"
+    assert refusal(pdf[:-1000], takes_pdf) == "IMAGE_CORRUPT"
+    assert refusal(pdf + zip_archive(), takes_pdf) == "IMAGE_UNSUPPORTED"
 
 
 def test_what_cameras_put_behind_a_picture_is_no_reason_to_refuse_it() -> None:
@@ -251,13 +276,19 @@ def card(size: tuple[int, int] = (1000, 630), table: tuple[int, int, int] = (90,
     return image
 
 
+def measured(data: bytes) -> Measures:
+    measures = probe(data).measures
+    assert measures is not None
+    return measures
+
+
 def said_of(image: Image.Image, kind: str = "PNG") -> set[str]:
-    found = [*assessment._of_picture(probe(encoded(image, kind)).measures)]
+    found = [*assessment._of_picture(measured(encoded(image, kind)), MEASURES)]
     return {finding.reason.value for finding in found}
 
 
 def is_grey(image: Image.Image) -> bool:
-    return bool([*assessment._of_chroma(probe(encoded(image, "PNG")).measures)])
+    return bool([*assessment._of_chroma(measured(encoded(image, "PNG")), MEASURES)])
 
 
 @pytest.mark.parametrize("table", [(90, 84, 80), (20, 20, 20), (250, 250, 250)], ids=["grey", "dark", "white"])
@@ -276,7 +307,7 @@ def test_blur_is_found_on_every_table(size: tuple[int, int], table: tuple[int, i
 
 def test_a_picture_without_any_detail_has_no_sharpness() -> None:
     for colour in ("white", "black", "grey"):
-        assert probe(encoded(Image.new("RGB", (700, 500), colour), "PNG")).measures.sharpness == 0
+        assert measured(encoded(Image.new("RGB", (700, 500), colour), "PNG")).sharpness == 0
 
 
 def test_darkness() -> None:
@@ -313,9 +344,9 @@ def test_grey_copies_also_under_coloured_light() -> None:
 
 
 def test_measures_hardly_depend_on_camera_and_format() -> None:
-    small = probe(encoded(card((1600, 1008)), "PNG")).measures
+    small = measured(encoded(card((1600, 1008)), "PNG"))
     for kind in ("JPEG", "PNG", "WEBP"):
-        large = probe(encoded(card((4000, 2520)), kind, quality=95)).measures
+        large = measured(encoded(card((4000, 2520)), kind, quality=95))
         assert large.brightness == pytest.approx(small.brightness, abs=3), kind
         assert large.burnt_share == small.burnt_share == 0, kind
         assert large.chroma == pytest.approx(small.chroma, rel=0.15), kind
@@ -371,6 +402,22 @@ def test_both_sides_of_every_limit_of_pixels(accepted: ImageLimits, smallest: in
     assert (over.format, over.width) == ("JPEG", largest)
     assert opened(over).size == (over.width, over.height)
     assert refusal(pale(largest * 2, smallest * 2 - 2), accepted) == "IMAGE_TOO_SMALL"
+
+
+@given(st.binary(max_size=2000))
+def test_bytes_are_counted_as_the_provider_counts_them(data: bytes) -> None:
+    encoded_data = base64.b64encode(data)
+    assert base64_size(data) == len(encoded_data)
+    assert urlencoded_base64_size(data) == len(quote_plus(encoded_data))
+
+
+def test_both_sides_of_a_limit_on_an_encoding() -> None:
+    data = encoded(picture())
+    for counted in (base64_size, urlencoded_base64_size):
+        just = ImageLimits(frozenset({"JPEG"}), counted(data), 33, 4999, counted)
+        assert fitted(data, just).data == data
+        over = fitted(data, replace(just, max_bytes=counted(data) - 1))
+        assert counted(over.data) < counted(data)
 
 
 def test_too_many_bytes_are_encoded_again_and_then_scaled_down() -> None:

@@ -282,7 +282,27 @@ def test_a_picture_that_the_provider_cannot_process_is_no_outage(world: World) -
     assert len(world.provider.calls) == 12
     record = world.record("a/5.jpg")
     assert (record["status"], record["reasons"]) == ("REJECTED", ["PROVIDER_REJECTED_IMAGE"])
+    assert (record["paid_calls"], record["uncertain_calls"]) == (2, 0), "either refusal may be billed"
     assert heard(world) == ["Card Rejected"] * 6
+
+
+def test_trouble_with_one_picture_and_then_another_trouble_is_one_billed_call(world: World, photo: bytes) -> None:
+    world.provider.script = [error(4007), httpx.Response(429)]
+    world.deliver(world.upload("a/x.jpg", photo))
+    record = world.record("a/x.jpg")
+    assert (record["waiting_for"], record["paid_calls"], record["uncertain_calls"]) == ("PROVIDER_THROTTLED", 1, 0)
+
+
+def test_a_second_call_is_counted_before_it_is_made(world: World, photo: bytes) -> None:
+    def counted(_: httpx.Request) -> httpx.Response:
+        record = world.record("a/x.jpg")
+        assert (record["paid_calls"], record["uncertain_calls"]) == (2, 1)
+        return ctyun_answer()
+
+    world.provider.script = [error(4007), counted]
+    world.deliver(world.upload("a/x.jpg", photo))
+    record = world.record("a/x.jpg")
+    assert (record["status"], record["paid_calls"], record["uncertain_calls"]) == ("RECOGNIZED", 2, 0)
 
 
 def test_waits_after_counted_attempts_grow(world: World, photo: bytes) -> None:

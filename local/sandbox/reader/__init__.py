@@ -1,7 +1,8 @@
 """Reads identity cards with a local OCR engine: picture in, texts as printed out. Knows no provider and no expected content.
 
 `Reader.read(picture)` gives one `ReadCard` a card side that it recognises by its printed labels, and an empty list
-for anything else. `ReadCard.fields` holds the texts as printed; a field that could not be read is absent.
+for anything else; `OtherDocumentError` when the picture shows a document that bears the same labels or another name,
+such as a passport. `ReadCard.fields` holds the texts as printed; a field that could not be read is absent.
 
 | kind | fields (an example of the printed text) |
 |---|---|
@@ -15,7 +16,7 @@ for anything else. `ReadCard.fields` holds the texts as printed; a field that co
 """  # noqa: E501  table
 
 from local.kinds import Kind
-from local.sandbox.reader.model import ReadCard
+from local.sandbox.reader.model import Box, OtherDocumentError, Point, Quad, ReadCard
 from local.sandbox.reader.reading import Reader
 
-__all__ = ["Kind", "ReadCard", "Reader"]
+__all__ = ["Box", "Kind", "OtherDocumentError", "Point", "Quad", "ReadCard", "Reader"]

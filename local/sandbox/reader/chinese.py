@@ -3,12 +3,14 @@
 Label and value often come as one line ("姓名张样例", "性别男民族汉"), with or without spaces inside the label.
 """
 
+import functools
 import math
+import operator
 import re
 from collections.abc import Iterable
 
 from local.sandbox.reader.engine import Line
-from local.sandbox.reader.layout import SAME_ROW, Look, below, region, right_of
+from local.sandbox.reader.layout import SAME_ROW, Look, Value, Writing, below, region, right_of
 
 PORTRAIT_LABELS = {
     "name": re.compile(r"^姓名"),
@@ -34,6 +36,8 @@ BIRTH = re.compile(r"\d{4}年\d{1,2}月\d{1,2}日")
 VALIDITY = re.compile(r"(\d{4}\.\d{2}\.\d{2})[-–—一至~]*(\d{4}\.\d{2}\.\d{2}|长期)")
 SIMPLIFIED = str.maketrans("漢滿壯維爾東鄉納錫達黃張趙陳劉楊吳", "汉满壮维尔东乡纳锡达黄张赵陈刘杨吴")
 """Traditional forms that the engine sometimes sees in ethnic groups and surnames; these cards print simplified ones."""
+ANYTHING = re.compile(r".+")
+INTERIM = re.compile(r"临时居民身份证|临时身份证")
 ADDRESS_PART = re.compile(r"^(?=.*[㐀-鿿\d])")
 
 
@@ -56,41 +60,48 @@ def emblem_anchors(lines: Iterable[Line]) -> dict[str, Line]:
     return _anchors(lines, EMBLEM_LABELS)
 
 
-def portrait_fields(lines: list[Line], look: Look) -> dict[str, str]:
+def portrait_fields(lines: list[Line], look: Look) -> dict[str, Value]:
     """The portrait side's texts as printed; what could not be read is absent."""
     anchors = portrait_anchors(lines)
     rows = {name: _row(anchors[name], PORTRAIT_LABELS[name], lines) for name in anchors if name != "id_number"}
-    fields = {
-        "name": _first(HAN, rows.get("name", "")).translate(SIMPLIFIED),
-        "sex": _first(SEX, rows.get("sex", "")),
-        "ethnicity": _first(HAN, rows.get("ethnicity", "")).translate(SIMPLIFIED),
-        "birth": _first(BIRTH, rows.get("birth", "")),
-        "address": _address(anchors, rows, lines),
-        "id_number": next((found[0].upper() for line in lines if (found := NUMBER.search(_squeezed(line.text)))), ""),
-    }
+    if "address" in rows:
+        for line in _continuations(anchors["address"], lines, depth=7.0):
+            rows["address"] += _writing(line)
+    patterns = {"name": HAN, "sex": SEX, "ethnicity": HAN, "birth": BIRTH, "address": ANYTHING}
+    found = {name: rows[name].first(pattern) for name, pattern in patterns.items() if name in rows}
+    found["id_number"] = next(filter(None, (_writing(line).first(NUMBER) for line in lines)), None)
+    values = {name: Value(writing.text, writing.place()) for name, writing in found.items() if writing}
     for name, pattern in (("ethnicity", HAN), ("sex", SEX)):
         # A single character that looks like a box, such as 回, is overlooked by the detector, not by the recogniser.
-        if not fields[name] and name in anchors and PORTRAIT_LABELS[name].sub("", _squeezed(anchors[name].text)) == "":
+        if name not in values and name in anchors and not _writing(anchors[name]).after(PORTRAIT_LABELS[name]).text:
             label = anchors[name]
             place = region(label, left=label.width / label.height, top=-0.25, width=4.0, height=1.5)
-            fields[name] = _first(pattern, _squeezed(look(place))).translate(SIMPLIFIED)
-    return {name: text for name, text in fields.items() if text}
+            if overlooked := pattern.search(_squeezed(look(place))):
+                values[name] = Value(overlooked[0], place)
+    return {name: Value(_as_printed(name, value.text), value.place) for name, value in values.items()}
 
 
-def emblem_fields(lines: list[Line], look: Look) -> dict[str, str]:  # noqa: ARG001  one signature for all sides
+def emblem_fields(lines: list[Line], look: Look) -> dict[str, Value]:  # noqa: ARG001  one signature for all sides
     """The emblem side's texts as printed; what could not be read is absent."""
     anchors = emblem_anchors(lines)
-    fields: dict[str, str] = {}
+    values: dict[str, Value] = {}
     if (label := anchors.get("issuing_authority")) is not None:
-        texts = [_row(label, EMBLEM_LABELS["issuing_authority"], lines)]
-        texts += [_squeezed(line.text) for line in _continuations(label, lines, depth=1.5)]
-        fields["issuing_authority"] = "".join(_first(HAN, text) for text in texts)
-    rows = [_squeezed(line.text) for line in lines]
+        rows = [_row(label, EMBLEM_LABELS["issuing_authority"], lines)]
+        rows += [_writing(line) for line in _continuations(label, lines, depth=1.5)]
+        if parts := [part for row in rows if (part := row.first(HAN))]:
+            authority = functools.reduce(operator.add, parts)
+            values["issuing_authority"] = Value(authority.text, authority.place())
+    rows = [_writing(line) for line in lines]
     if "validity" in anchors:
         rows.insert(0, _row(anchors["validity"], EMBLEM_LABELS["validity"], lines))
-    if found := next(filter(None, map(VALIDITY.search, rows)), None):
-        fields["validity"] = f"{found[1]}-{found[2]}"
-    return {name: text for name, text in fields.items() if text}
+    if term := next(filter(None, (row.first(VALIDITY) for row in rows)), None):
+        values["validity"] = Value(VALIDITY.sub(r"\1-\2", term.text), term.place())
+    return values
+
+
+def is_interim(lines: Iterable[Line]) -> bool:
+    """True when the title is that of a temporary card."""
+    return any(INTERIM.search(_squeezed(line.text)) for line in lines)
 
 
 def is_other_document(lines: Iterable[Line]) -> bool:
@@ -111,26 +122,24 @@ def _squeezed(text: str) -> str:
     return re.sub(r"\s", "", text).replace("：", "").replace(":", "")
 
 
-def _row(line: Line, label: re.Pattern[str], lines: Iterable[Line]) -> str:
+def _writing(line: Line) -> Writing:
+    return Writing.of(line, _squeezed(line.text))
+
+
+def _row(line: Line, label: re.Pattern[str], lines: Iterable[Line]) -> Writing:
     """What follows the label in its row, up to the next label."""
-    text = label.sub("", _squeezed(line.text))
+    row = _writing(line).after(label)
     for neighbour in right_of(line, lines):
         if _is_label(neighbour):
             break
-        text += _squeezed(neighbour.text)
-    return text.partition("民族")[0] if label is PORTRAIT_LABELS["sex"] else text
+        row += _writing(neighbour)
+    end = row.text.find("民族") if label is PORTRAIT_LABELS["sex"] else -1
+    return row if end < 0 else row.part(0, end)
 
 
 def _is_label(line: Line) -> bool:
     patterns = (*PORTRAIT_LABELS.values(), *EMBLEM_LABELS.values())
     return any(pattern.search(_squeezed(line.text)) for pattern in patterns)
-
-
-def _address(anchors: dict[str, Line], rows: dict[str, str], lines: list[Line]) -> str:
-    if "address" not in anchors:
-        return ""
-    following = _continuations(anchors["address"], lines, depth=7.0)
-    return rows["address"] + "".join(_squeezed(line.text) for line in following)
 
 
 def _continuations(label: Line, lines: list[Line], depth: float) -> list[Line]:
@@ -152,6 +161,7 @@ def _continuations(label: Line, lines: list[Line], depth: float) -> list[Line]:
     return found
 
 
-def _first(pattern: re.Pattern[str], text: str) -> str:
-    found = pattern.search(text)
-    return found[0] if found else ""
+def _as_printed(name: str, text: str) -> str:
+    if name == "id_number":
+        return text.upper()
+    return text.translate(SIMPLIFIED) if name in {"name", "ethnicity"} else text

@@ -8,7 +8,7 @@ import numpy as np
 from local.kinds import Kind
 from local.sandbox.reader import chinese, peruvian
 from local.sandbox.reader.engine import Line, Page
-from local.sandbox.reader.model import Box
+from local.sandbox.reader.model import Box, Quad
 
 CARD_MM = (85.6, 54.0)
 
@@ -65,22 +65,36 @@ PLACES: dict[Kind, dict[str, tuple[float, float]]] = {
 """The middle of each label's left edge, in mm from the card's top left corner."""
 
 
-def card_box(kind: Kind, page: Page, lines: list[Line]) -> Box:
-    """The upright rectangle around the card, in pixels of the page's picture; the whole picture with too few labels."""
-    whole = (0, 0, *page.picture.size)
+def card_frame(kind: Kind, page: Page, lines: list[Line]) -> Quad | None:
+    """The card's corners in the page's picture, also beyond its edges; None with too few labels."""
     anchors = _anchors(kind, lines)
     places = [PLACES[kind][name] for name in anchors]
     points = [complex(*((line.points[0] + line.points[3]) / 2 * page.scale)) for line in anchors.values()]
     if len(points) < 2:
-        return whole
+        return None
     # A turn, a scale and a shift: the least squares line through complex numbers.
     millimetres = np.array([complex(*place) for place in places])
     factor, shift = np.linalg.lstsq(np.stack([millimetres, np.ones(len(points))], axis=1), np.array(points))[0]
     width, height = CARD_MM
-    corners = np.array([complex(x, y) for x in (0, width) for y in (0, height)]) * factor + shift
-    left, right = max(0, round(corners.real.min())), min(whole[2], round(corners.real.max()))
-    top, bottom = max(0, round(corners.imag.min())), min(whole[3], round(corners.imag.max()))
-    return (left, top, right, bottom) if left < right and top < bottom else whole
+    top_left, top_right, bottom_right, bottom_left = (
+        (round(corner.real), round(corner.imag))
+        for corner in (complex(x, y) * factor + shift for x, y in ((0, 0), (width, 0), (width, height), (0, height)))
+    )
+    return top_left, top_right, bottom_right, bottom_left
+
+
+def box_of(frame: Quad | None, size: tuple[int, int]) -> Box:
+    """The upright rectangle around `frame` in a picture of `size`; the whole picture without one."""
+    if frame is None:
+        return (0, 0, *size)
+    across, down = zip(*frame, strict=True)
+    left, top, right, bottom = (
+        max(0, min(across)),
+        max(0, min(down)),
+        min(size[0], max(across)),
+        min(size[1], max(down)),
+    )
+    return (left, top, right, bottom) if left < right and top < bottom else (0, 0, *size)
 
 
 def _anchors(kind: Kind, lines: list[Line]) -> dict[str, Line]:

@@ -5,7 +5,11 @@ or foreshortened card needs no straightening.
 """
 
 import math
+import re
+import unicodedata
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Self
 
 import numpy as np
 
@@ -14,9 +18,67 @@ from local.sandbox.reader.engine import Line, Points
 type Look = Callable[[Points], str]
 """Reads what stands between four corners; empty when nothing is legible."""
 
+WIDE = 1.0
+NARROW = 0.55
+"""Widths of characters towards one another: Chinese ones, and letters and digits."""
 SAME_ROW = 0.65
 WIDEST_GAP = 5.0
 """Between neighbours in one row, in heights of the label."""
+
+
+@dataclass(frozen=True)
+class Writing:
+    """A text and where it stands: for each character its line, and where in the line it begins and ends (0 to 1)."""
+
+    text: str
+    spans: tuple[tuple[Line, float, float], ...]
+
+    @classmethod
+    def of(cls, line: Line, text: str) -> Self:
+        """`text`, which is that of `line` without its spaces, spread over it by the usual widths of its characters."""
+        ends = [0.0]
+        for character in text:
+            ends.append(ends[-1] + (WIDE if unicodedata.east_asian_width(character) in "WF" else NARROW))
+        return cls(text, tuple((line, ends[i] / ends[-1], ends[i + 1] / ends[-1]) for i in range(len(text))))
+
+    def first(self, pattern: re.Pattern[str]) -> Self | None:
+        """The part that matches first."""
+        found = pattern.search(self.text)
+        return self.part(*found.span()) if found else None
+
+    def part(self, start: int, end: int | None = None) -> Self:
+        """The characters from `start` to before `end`."""
+        return type(self)(self.text[start:end], self.spans[start:end])
+
+    def after(self, label: re.Pattern[str]) -> Self:
+        """What follows `label`, with which the text may begin."""
+        found = label.match(self.text)
+        return self.part(found.end()) if found else self
+
+    def __add__(self, other: Self) -> Self:
+        return type(self)(self.text + other.text, self.spans + other.spans)
+
+    def place(self) -> Points:
+        """The corners of the rectangle around the text, at the angle of its first line; the text must not be empty."""
+        tl, tr, _, _ = self.spans[0][0].points
+        along = (tr - tl) / max(float(np.hypot(*(tr - tl))), 1.0)
+        axes = np.array([along, (-along[1], along[0])], np.float32)
+        corners = []
+        for line, start, end in self.spans:
+            tl, tr, br, bl = line.points
+            corners += [tl + (tr - tl) * start, tl + (tr - tl) * end, bl + (br - bl) * start, bl + (br - bl) * end]
+        inside = np.array(corners) @ axes.T
+        (left, top), (right, bottom) = inside.min(axis=0), inside.max(axis=0)
+        place: Points = np.array([[left, top], [right, top], [right, bottom], [left, bottom]], np.float32) @ axes
+        return place
+
+
+@dataclass(frozen=True)
+class Value:
+    """A field's text as printed, and the corners of its place."""
+
+    text: str
+    place: Points
 
 
 def right_of(label: Line, lines: Iterable[Line]) -> list[Line]:

@@ -12,7 +12,7 @@ from functools import lru_cache
 
 from local.kinds import Kind
 from local.sandbox.reader.engine import Line
-from local.sandbox.reader.layout import Look, below, region, right_of
+from local.sandbox.reader.layout import Look, Value, Writing, below, region, right_of
 
 FUZZY = 0.86
 WORDS = re.compile(r"[^\W\d_].*")
@@ -109,16 +109,16 @@ def back_kind(lines: Iterable[Line]) -> Kind:
     return "pe_dni_new_back" if "DEPARTAMENTOPROVINCIADISTRITO" in labels else "pe_dni_old_back"
 
 
-def fields(kind: Kind, lines: list[Line], look: Look) -> dict[str, str]:
+def fields(kind: Kind, lines: list[Line], look: Look) -> dict[str, Value]:
     """The texts of one side as printed; what could not be read is absent."""
     labelled = {name: line for line in lines if (name := _label(line))}
     values = [line for line in lines if not _label(line)]
-    texts = {}
+    found = {}
     for field in FIELDS[kind]:
         label = next((labelled[name] for name in field.labels if name in labelled), None)
-        if label is not None and (text := _value(field, label, values, look)):
-            texts[field.name] = text
-    return texts
+        if label is not None and (value := _value(field, label, values, look)):
+            found[field.name] = Value(_tidy(value.text, field), value.place)
+    return found
 
 
 def is_other_document(lines: Iterable[Line]) -> bool:
@@ -131,14 +131,18 @@ def latin(text: str) -> str:
     return text.translate(CONFUSABLES)
 
 
-def _value(field: Field, label: Line, values: list[Line], look: Look) -> str:
+def _value(field: Field, label: Line, values: list[Line], look: Look) -> Value | None:
     candidates = [label] if _inline(label.text) else []
     candidates += below(label, values, left=-1.5, right=3.0, depth=2.2)
     candidates += right_of(label, values)[:1]
-    found = next(filter(None, (field.pattern.search(latin(line.text)) for line in candidates)), None)
-    if found is None and field.short:
-        found = field.pattern.search(latin(look(region(label, left=-0.4, top=1.1, width=5.0, height=1.9))))
-    return _tidy(found[0], field) if found else ""
+    for line in candidates:
+        if found := Writing.of(line, latin(line.text)).first(field.pattern):
+            return Value(found.text, found.place())
+    if field.short:
+        place = region(label, left=-0.4, top=1.1, width=5.0, height=1.9)
+        if overlooked := field.pattern.search(latin(look(place))):
+            return Value(overlooked[0], place)
+    return None
 
 
 def _tidy(text: str, field: Field) -> str:

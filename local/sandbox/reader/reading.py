@@ -9,9 +9,9 @@ from PIL import Image, ImageOps
 from local.kinds import Kind
 from local.sandbox.reader import chinese, peruvian
 from local.sandbox.reader.engine import LARGE_DETECTOR_SIDE, Engine, Line, Page, Points
-from local.sandbox.reader.frames import card_box
-from local.sandbox.reader.layout import Look, gap
-from local.sandbox.reader.model import ReadCard
+from local.sandbox.reader.frames import box_of, card_frame
+from local.sandbox.reader.layout import Look, Value, gap
+from local.sandbox.reader.model import OtherDocumentError, Quad, ReadCard
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Side:
     anchors: Callable[[list[Line]], dict[str, Line]]
     least: int
     kind: Callable[[list[Line]], Kind]
-    fields: Callable[[Kind, list[Line], Look], dict[str, str]]
+    fields: Callable[[Kind, list[Line], Look], dict[str, Value]]
 
 
 SIDES = (
@@ -57,18 +57,21 @@ class Reader:
             self._engine.warm_up()
 
     def read(self, picture: Image.Image) -> list[ReadCard]:
-        """The identity cards in `picture`; empty when there is none, or another document."""
+        """The identity cards in `picture`; empty when there is none. OtherDocumentError for another document."""
         picture = ImageOps.exif_transpose(picture).convert("RGB")
         with self._lock:
             page = self._engine.page(picture)
-            cards = self._cards(page)
+            other, cards = _is_other_document(page), self._cards(page)
             if page.lines and (not cards or any(len(card.fields) < EXPECTED[card.kind] for card in cards)):
-                larger = self._cards(self._engine.page(picture, LARGE_DETECTOR_SIDE))
-                cards = max(cards, larger, key=lambda found: sum(len(card.fields) for card in found))
+                larger = self._engine.page(picture, LARGE_DETECTOR_SIDE)
+                other |= _is_other_document(larger)
+                cards = max(cards, self._cards(larger), key=lambda found: sum(len(card.fields) for card in found))
+        if other and not cards:
+            raise OtherDocumentError
         return cards
 
     def _cards(self, page: Page) -> list[ReadCard]:
-        if chinese.is_other_document(page.lines) or peruvian.is_other_document(page.lines):
+        if _is_other_document(page):
             return []
 
         def look(points: Points) -> str:
@@ -78,8 +81,31 @@ class Reader:
         cards = []
         for side, lines in _split(page.lines):
             kind = side.kind(lines)
-            cards.append(ReadCard(kind, side.fields(kind, lines, look), card_box(kind, page, lines), page.picture))
+            values = side.fields(kind, lines, look)
+            frame = card_frame(kind, page, lines)
+            cards.append(
+                ReadCard(
+                    kind,
+                    {name: value.text for name, value in values.items()},
+                    box_of(frame, page.picture.size),
+                    page.picture,
+                    frame,
+                    {name: _in_picture(value.place, page) for name, value in values.items()},
+                    chinese.is_interim(lines),
+                )
+            )
         return cards
+
+
+def _is_other_document(page: Page) -> bool:
+    return chinese.is_other_document(page.lines) or peruvian.is_other_document(page.lines)
+
+
+def _in_picture(place: Points, page: Page) -> Quad:
+    top_left, top_right, bottom_right, bottom_left = (
+        (round(x * page.scale), round(y * page.scale)) for x, y in place.tolist()
+    )
+    return top_left, top_right, bottom_right, bottom_left
 
 
 def _split(lines: list[Line]) -> list[tuple[Side, list[Line]]]:

@@ -6,7 +6,10 @@ below `/ocr` before AccuAuth, which owns the rest of it.
 
 from local.sandbox.twins.accuauth import AccuAuthTwin
 from local.sandbox.twins.ctyun import CtyunTwin
+from local.sandbox.twins.huaweicloud import HuaweiCloudTwin
+from local.sandbox.twins.ihuyi import IhuyiTwin
 from local.sandbox.twins.protocol import Answer, Call, Clock, CredentialsError, Twin, TwinMaker
+from local.sandbox.twins.waiqin365 import Waiqin365Twin
 
 __all__ = [
     "TWINS",
@@ -16,8 +19,11 @@ __all__ = [
     "Clock",
     "CredentialsError",
     "CtyunTwin",
+    "HuaweiCloudTwin",
+    "IhuyiTwin",
     "Twin",
     "TwinMaker",
+    "Waiqin365Twin",
 ]
 
-TWINS: tuple[TwinMaker, ...] = (CtyunTwin, AccuAuthTwin)
+TWINS: tuple[TwinMaker, ...] = (CtyunTwin, Waiqin365Twin, HuaweiCloudTwin, IhuyiTwin, AccuAuthTwin)

@@ -15,6 +15,11 @@ The document is silent on the following; these are the sandbox's own choices:
   `"base64_alphabet": "urlsafe"`; then it is the other and nothing else.
 * No card in the picture: a success with empty `note`, `detail` and `risk`. Both sides in it: the portrait side.
 * `risk` is `copy` for a picture without colours. `birthday` is `1990-03-07`.
+
+With `"auth_scheme": "eop"` in the credentials it is the newer gateway and refuses the older signature. Its headers, the
+signed text and the derivation of the key are published; no finished signature is. The sandbox's own choices there:
+`eop-date` is China's time and may be five minutes off; the three headers are all signed, named in any order; a request
+id is a UUID; refusals are those above.
 """
 
 import base64
@@ -23,7 +28,9 @@ import hmac
 import json
 import re
 import time
+import uuid
 from collections.abc import Mapping
+from datetime import UTC, datetime
 from typing import Any, ClassVar, Literal, Self
 
 from local.sandbox.faults import Fault
@@ -60,13 +67,31 @@ PRINTED_DATE = re.compile(r"(\d{4})\D+(\d{1,2})\D+(\d{1,2})\D*")
 PRINTED_TERM = re.compile(r"(\d{4})\D(\d{2})\D(\d{2})\D+(?:(\d{4})\D(\d{2})\D(\d{2})|长期)")
 
 
+EOP_HEADERS = frozenset({"appkey", "ctyun-eop-request-id", "eop-date"})
+EOP_AUTHORIZATION = re.compile(r"(\S+) Headers=([a-z-]+(?:;[a-z-]+)*) Signature=([A-Za-z0-9+/]{43}=)")
+CHINA_AHEAD_SECONDS = 8 * 3600
+
+
 class CtyunCredentials(Credentials):
     """What one application has at CTYun."""
 
     service_code: str
     app_key: str
-    app_secret: str
+    auth_scheme: Literal["md5", "eop"] = "md5"
     base64_alphabet: Literal["standard", "urlsafe"] = "standard"
+
+
+class OlderKeys(CtyunCredentials):
+    """With what the documented gateway checks `Sign`."""
+
+    app_secret: str
+
+
+class NewerKeys(CtyunCredentials):
+    """With what the newer gateway checks `Eop-Authorization`."""
+
+    access_key: str
+    secret_key: str
 
 
 class _Rejected(Exception):  # noqa: N818  carries an answer, reports no failure of ours
@@ -80,7 +105,7 @@ class CtyunTwin:
 
     name: ClassVar[str] = "ctyun"
 
-    def __init__(self, credentials: CtyunCredentials, desk: ReadingDesk, clock: Clock) -> None:
+    def __init__(self, credentials: OlderKeys | NewerKeys, desk: ReadingDesk, clock: Clock) -> None:
         self._credentials = credentials
         self._desk = desk
         self._clock = clock
@@ -89,7 +114,8 @@ class CtyunTwin:
     @classmethod
     def open(cls, credentials: Mapping[str, Any], desk: ReadingDesk, clock: Clock = time.time) -> Self:
         """The twin for these credentials. CredentialsError names what is wrong with them."""
-        return cls(CtyunCredentials.of(cls.name, credentials), desk, clock)
+        keys = NewerKeys if isinstance(credentials, Mapping) and credentials.get("auth_scheme") == "eop" else OlderKeys
+        return cls(keys.of(cls.name, credentials), desk, clock)
 
     def owns(self, path: str) -> bool:
         """Everything of the platform's API."""
@@ -99,7 +125,10 @@ class CtyunTwin:
         """Path, method, credentials, request, pictures: checked in this order."""
         try:
             self._check_address(call)
-            self._check_credentials(call)
+            if isinstance(self._credentials, OlderKeys):
+                self._check_sign(call, self._credentials)
+            else:
+                self._check_eop(call, self._credentials)
             encoded = _pictures_of(call)
         except _Rejected as rejected:
             return rejected.answer
@@ -141,8 +170,8 @@ class CtyunTwin:
         if call.method != "POST":
             raise _Rejected(_failure(4012, Outcome.MALFORMED))
 
-    def _check_credentials(self, call: Call) -> None:
-        key, secret = self._credentials.app_key, self._credentials.app_secret
+    def _check_sign(self, call: Call, keys: OlderKeys) -> None:
+        key, secret = keys.app_key, keys.app_secret
         if not _same(call.headers.get("AppKey", ""), key):
             raise _Rejected(_gateway(401, "unknown app key", Outcome.CREDENTIALS))
         timestamp = call.headers.get("Timestamp", "")
@@ -152,6 +181,35 @@ class CtyunTwin:
             raise _Rejected(_gateway(401, "timestamp is out of the window", Outcome.CREDENTIALS))
         signed = hashlib.md5(f"{key}{secret}{timestamp}{call.path}".encode() + call.body).hexdigest()
         if not _same(call.headers.get("Sign", ""), signed):
+            raise _Rejected(self.refuse(Fault.CREDENTIALS))
+
+    def _check_eop(self, call: Call, keys: NewerKeys) -> None:
+        if not _same(call.headers.get("appkey", ""), keys.app_key):
+            raise _Rejected(_gateway(401, "unknown app key", Outcome.CREDENTIALS))
+        if not _is_uuid(call.headers.get("ctyun-eop-request-id", "")):
+            raise _Rejected(_gateway(401, "request id is not a UUID", Outcome.CREDENTIALS))
+        date = call.headers.get("eop-date", "")
+        if not re.fullmatch(r"[0-9]{8}T[0-9]{6}Z", date):
+            raise _Rejected(_gateway(401, "eop-date is not YYYYMMDDThhmmssZ", Outcome.CREDENTIALS))
+        china = datetime.fromtimestamp(self._clock() + CHINA_AHEAD_SECONDS, UTC)
+        try:
+            off = datetime.strptime(date, "%Y%m%dT%H%M%SZ").replace(tzinfo=UTC) - china
+        except ValueError:
+            raise _Rejected(_gateway(401, "eop-date is not YYYYMMDDThhmmssZ", Outcome.CREDENTIALS)) from None
+        if abs(off.total_seconds()) > CLOCK_TOLERANCE_SECONDS:
+            raise _Rejected(_gateway(401, "eop-date is out of the window", Outcome.CREDENTIALS))
+        given = EOP_AUTHORIZATION.fullmatch(call.headers.get("Eop-Authorization", ""))
+        if not given or not _same(given[1], keys.access_key):
+            raise _Rejected(_gateway(401, "unknown access key", Outcome.CREDENTIALS))
+        names = sorted(given[2].split(";"))
+        if not set(names) >= EOP_HEADERS:
+            raise _Rejected(_gateway(401, "a header that has to be signed is not", Outcome.CREDENTIALS))
+        lines = "".join(f"{name}:{call.headers.get(name, '')}\n" for name in names)
+        text = f"{lines}\n\n{hashlib.sha256(call.body).hexdigest()}"
+        by_time = hmac.digest(keys.secret_key.encode(), date.encode(), "sha256")
+        by_day = hmac.digest(hmac.digest(by_time, keys.access_key.encode(), "sha256"), date[:8].encode(), "sha256")
+        signature = base64.b64encode(hmac.digest(by_day, text.encode(), "sha256")).decode()
+        if not _same(given[3], signature):
             raise _Rejected(self.refuse(Fault.CREDENTIALS))
 
     def _recognise(self, encoded: object) -> tuple[dict[str, Any], Outcome, CountedImage | None]:
@@ -202,6 +260,13 @@ def _pictures_of(call: Call) -> list[object]:
 
 def _same(given: str, expected: str) -> bool:
     return hmac.compare_digest(given.encode(), expected.encode())
+
+
+def _is_uuid(text: str) -> bool:
+    try:
+        return str(uuid.UUID(text)) == text.lower()
+    except ValueError:
+        return False
 
 
 def _failure(code: int, outcome: Outcome, status: int = 200) -> Answer:

@@ -29,6 +29,8 @@ class Call:
     headers: Mapping[str, str] = field(repr=False)
     """Looked up whatever the case of the name."""
     body: bytes = field(repr=False)
+    query: str = field(default="", repr=False)
+    """As on the wire, without the question mark."""
 
 
 @dataclass(frozen=True)
@@ -37,12 +39,17 @@ class Answer:
 
     status: int
     content: Mapping[str, Any] = field(repr=False)
-    outcome: Outcome
+    outcome: Outcome | None
+    """None: all went well, and no picture was asked about (a token, a balance)."""
     images: tuple[CountedImage, ...] = ()
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)
+    """What is sent beside the content's own headers."""
+    text: str | None = field(default=None, repr=False)
+    """Said instead of the content by a provider that does not answer in JSON; `headers` then name its type."""
 
     def body(self) -> bytes:
-        """The content as JSON, UTF-8."""
-        return json.dumps(self.content, ensure_ascii=False).encode()
+        """The text, or else the content as JSON; UTF-8."""
+        return (json.dumps(self.content, ensure_ascii=False) if self.text is None else self.text).encode()
 
 
 class Twin(Protocol):

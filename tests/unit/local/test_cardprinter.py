@@ -4,8 +4,10 @@ import json
 import sys
 from datetime import UTC, date, datetime, timedelta
 from pathlib import Path
+from typing import Literal
 
 import pytest
+from PIL import ImageChops
 from pydantic import TypeAdapter
 
 from cardintake.cards.models import Card
@@ -14,11 +16,14 @@ from local.cardprinter import (
     Kind,
     encode,
     not_a_card,
+    print_both_sides,
     print_card,
     print_card_with_wrong_check_digit,
     print_expired_card,
+    print_temporary_card,
 )
 from local.cardprinter import __main__ as command
+from local.cardprinter.canvas import px
 from local.cardprinter.chinese import check_character as chinese_check
 from local.cardprinter.chinese import emblem_side, legal_term, portrait_side
 from local.cardprinter.peruvian import check_character as peruvian_check
@@ -125,6 +130,27 @@ def test_a_wrong_check_digit_is_all_that_is_wrong() -> None:
     assert str(wrong.card["id_number"])[:17] == str(right["id_number"])[:17]
     dni = print_card_with_wrong_check_digit("pe_dni_new_front", 4).card
     assert dni["check_character"] != peruvian_check(str(dni["id_number"]))
+
+
+@pytest.mark.parametrize("kind", ["cn_portrait", "cn_emblem"])
+def test_a_temporary_card_differs_by_its_title_alone(kind: Literal["cn_portrait", "cn_emblem"]) -> None:
+    ordinary, temporary = print_card(kind, 6), print_temporary_card(6, kind)
+    assert temporary.reasons == {"TEMPORARY_CARD"}
+    assert (temporary.kind, temporary.card) == (kind, ordinary.card)
+    assert temporary.picture.info == ordinary.picture.info
+    _, top, _, _ = ordinary.picture.info["card"]
+    changed = ImageChops.difference(ordinary.picture, temporary.picture).getbbox()
+    assert changed is not None
+    assert top < changed[1] < changed[3] < top + px(23)
+
+
+@pytest.mark.parametrize(("seed", "size"), [(1, (2720, 920)), (2, (1360, 1840))])
+def test_both_sides_are_those_of_one_holder(seed: int, size: tuple[int, int]) -> None:
+    picture, sides = print_both_sides(seed)
+    assert picture.size == size
+    assert [side.card for side in sides] == [print_card(kind, seed).card for kind in ("cn_portrait", "cn_emblem")]
+    second = picture.crop((size[0] - 1360, size[1] - 920, *size))
+    assert second.tobytes() == sides[1].picture.tobytes()
 
 
 def test_strays_differ_and_are_no_cards() -> None:

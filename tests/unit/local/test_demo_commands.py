@@ -9,6 +9,7 @@ import pytest
 
 from local import __main__ as commands
 from local.demo import own
+from local.demo.providers import NAMES, Choice
 from local.demo.terminal import Terminal
 
 
@@ -36,7 +37,7 @@ def run(monkeypatch: pytest.MonkeyPatch, *arguments: str) -> int:
 def test_a_trouble_is_a_sentence(
     trouble: Exception, sentence: str, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    def fail(_terminal: Terminal) -> int:
+    def fail(_terminal: Terminal, _choice: Choice) -> int:
         raise trouble
 
     monkeypatch.setattr(commands, "demo", fail)
@@ -47,7 +48,7 @@ def test_a_trouble_is_a_sentence(
 
 
 def test_ctrl_c_is_no_error(monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
-    def interrupt(_terminal: Terminal) -> int:
+    def interrupt(_terminal: Terminal, _choice: Choice) -> int:
         raise KeyboardInterrupt
 
     monkeypatch.setattr(commands, "up", interrupt)
@@ -76,6 +77,52 @@ def test_keys_carry_no_file_names_and_claims_only_what_was_said(
     assert not any("Juan" in upload.key or "/" in upload.key or upload.metadata for upload in plain)
     assert claimed[0].key.startswith("pe/P-1/")
     assert claimed[0].metadata == {"document-type": "pe_dni", "side": "back"}
+
+
+@pytest.mark.parametrize("command", ["demo", "up"])
+@pytest.mark.parametrize(
+    ("asked", "chinese"),
+    [([], "ctyun"), (["--provider", ""], "ctyun"), (["--provider", "accuauth"], "ctyun")]
+    + [(["--provider", name], name) for name in NAMES if name != "accuauth"],
+)
+def test_who_reads_the_chinese_cards(
+    command: str, asked: list[str], chinese: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    chosen: list[Choice] = []
+
+    def look(_terminal: Terminal, choice: Choice) -> int:
+        chosen.append(choice)
+        return 0
+
+    monkeypatch.setattr(commands, command, look)
+    assert run(monkeypatch, command, *asked) == 0
+    assert [choice.names for choice in chosen] == [(chinese, "accuauth")]
+
+
+@pytest.mark.parametrize("arguments", [["demo"], ["up"], ["scan", "a.jpg"]])
+def test_a_provider_that_there_is_not_is_told_in_one_sentence(
+    arguments: list[str], monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("acme", "CTYun", "ctyun,ihuyi"):
+        assert run(monkeypatch, *arguments, "--provider", name) == 2
+        said = capsys.readouterr()
+        names = "ctyun, waiqin365, huaweicloud, ihuyi and accuauth"
+        assert (said.out, said.err) == (f"No provider is called that; there are {names}.\n", "")
+
+
+def test_a_provider_of_ones_own_choice_for_some_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = tmp_path / "a.jpg"
+    file.write_bytes(b"x")
+    keys: list[str] = []
+
+    def look(_terminal: Terminal, arguments: Namespace) -> int:
+        keys.extend(upload.key.rpartition("/")[0] for upload in own.uploads_of(arguments))
+        return 0
+
+    monkeypatch.setattr(commands, "scan", look)
+    for arguments in ([], ["--prefix", "C-1"], ["--prefix", ""]):
+        run(monkeypatch, "scan", "--provider", "ihuyi", *arguments, str(file))
+    assert keys == ["ihuyi", "ihuyi/C-1", "ihuyi"]
 
 
 @pytest.mark.parametrize("arguments", [[], ["scan"], ["scan", "--side", "top", "a.jpg"], ["fly"]])

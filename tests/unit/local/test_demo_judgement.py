@@ -7,12 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from PIL import Image
+from PIL import ExifTags, Image
 
 from cardintake import announcements, reasons, scans
+from cardintake.providers import REGISTRY
+from cardintake.settings import Settings
 from local.demo import checking, contract
-from local.demo.deck import print_deck
+from local.demo.deck import not_shown, print_deck
 from local.demo.model import Expected, Result, Run, Upload
+from local.demo.providers import NAMES, Choice
 from local.demo.show import conclude
 from local.demo.terminal import Terminal
 
@@ -137,7 +140,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="module")
 def deck(folder: Path) -> list[Upload]:
     (folder / "left-over.jpg").touch()
-    return print_deck(folder)
+    return print_deck(folder, "ctyun")
 
 
 def test_every_picture_lies_beside_what_is_expected_of_it(deck: list[Upload], folder: Path) -> None:
@@ -172,6 +175,69 @@ def test_the_deck_shows_what_it_is_there_to_show(deck: list[Upload]) -> None:
         *("IMAGE_BLURRED", "IMAGE_GLARE", "IMAGE_UNDEREXPOSED", "IMAGE_OVEREXPOSED", "PHOTOCOPY", "FIELD_MISSING"),
         *("CARD_EXPIRED", "ID_NUMBER_INVALID", "NO_CARD", "IMAGE_CORRUPT"),
     }
+
+
+CHINESE = [name for name in NAMES if name != "accuauth"]
+JUDGES = {"waiqin365", "huaweicloud"}
+ONLY_FOR_JUDGES = {"SCREEN_RECAPTURE", "CARD_INCOMPLETE", "TEMPORARY_CARD", "IMAGE_EDITED"}
+
+
+@pytest.mark.parametrize("provider", CHINESE[1:])
+def test_every_provider_is_shown_the_same_pictures_and_the_same_fields(
+    provider: str, deck: list[Upload], tmp_path: Path
+) -> None:
+    mine = {upload.key: upload for upload in print_deck(tmp_path, provider)}
+    for theirs in deck:
+        own = mine[theirs.key]
+        assert (own.data, own.metadata, own.title) == (theirs.data, theirs.metadata, theirs.title)
+        assert own.expected is not None
+        assert theirs.expected is not None
+        if theirs.key.startswith("pe/"):
+            assert own.expected == theirs.expected
+        assert theirs.expected.card is None or set((own.expected.card or {}).items()) <= set(
+            theirs.expected.card.items()
+        )
+    more = [mine[key].expected for key in mine.keys() - {upload.key for upload in deck}]
+    found = frozenset().union(*(expected.reasons for expected in more if expected))
+    assert found == (ONLY_FOR_JUDGES if provider in JUDGES else frozenset())
+    assert len({upload.data for upload in mine.values()}) == len(mine)
+
+
+def test_what_a_provider_does_not_find_is_said_and_what_it_finds_is_shown(tmp_path: Path) -> None:
+    titles = [upload.title for upload in print_deck(tmp_path, "huaweicloud")]
+    for provider in CHINESE:
+        shown = {upload.title for upload in print_deck(tmp_path, provider)}
+        missing = [title for title in titles if title not in shown]
+        assert all(title in not_shown(provider) for title in missing)
+        assert bool(not_shown(provider)) == bool(missing) == (provider not in JUDGES)
+        assert not any(title in not_shown(provider) for title in shown if title.startswith("a "))
+
+
+def test_the_edited_picture_names_its_editor_and_no_other_does(tmp_path: Path) -> None:
+    named = {}
+    for upload in print_deck(tmp_path, "waiqin365"):
+        with Image.open(tmp_path / upload.key) as picture:
+            named[upload.key] = picture.getexif().get(ExifTags.Base.Software)
+    assert {key: name for key, name in named.items() if name} == {
+        "cn/C-1015/edited.jpg": "Adobe Photoshop 25.0 (Windows)"
+    }
+
+
+def test_the_providers_that_can_be_chosen_are_the_products() -> None:
+    assert set(NAMES) == REGISTRY.keys()
+    assert set(CHINESE) == {name for name, provider in REGISTRY.items() if "cn_resident_id" in provider.reads}
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_routes_by_country_and_by_name_are_understood(name: str) -> None:
+    choice = Choice.of(name)
+    needed = {"CARDS_TABLE": "t", "ANSWERS_BUCKET": "a", "EVENT_BUS": "b", "PROVIDERS_SECRET": "s"}
+    variables = needed | {"RETENTION_DAYS": "7", "PROVIDERS": ",".join(choice.names)}
+    by_country = {"cn/": (choice.chinese,), "pe/": ("accuauth",)}
+    assert dict(Settings.from_environment(variables | {"ROUTES": choice.routes}, NAMES).routes) == by_country
+    by_name = {f"{each}/": (each,) for each in NAMES}
+    given = Settings.from_environment(variables | {"ROUTES": choice.all_routes}, NAMES)
+    assert (dict(given.routes), given.providers) == (by_country | by_name, choice.names)
 
 
 def test_a_field_under_a_thumb_is_not_expected_to_be_read(deck: list[Upload]) -> None:

@@ -1,4 +1,4 @@
-"""The closed environment, and the rewrite of a built template for the emulator."""
+"""The closed environment, the sandbox's credentials, and the rewrite of a built template for the emulator."""
 
 import os
 import subprocess
@@ -8,9 +8,14 @@ from typing import Any
 import pytest
 import yaml
 
+from cardintake.providers import REGISTRY
 from local import building, environment
 from local.building import machine_architecture
 from local.functions_runtime import rewrite_for_emulator
+from local.sandbox.reader import Reader
+from local.sandbox.readings import ReadingDesk
+from local.sandbox.twins import TWINS
+from local.sandbox_process import made_up_credentials
 
 MINE, OTHER = machine_architecture(), {"x86_64": "arm64", "arm64": "x86_64"}[machine_architecture()]
 
@@ -67,6 +72,19 @@ def test_the_search_path_is_the_task_and_then_the_last_layer_first(built: Path, 
     mine = {"x86_64": "X86Layer", "arm64": "Arm64Layer"}[MINE]
     layers = [str(tmp_path / "rewritten" / name / "python") for name in ("OurLayer", mine)]
     assert done.stdout.split() == [":".join(["/var/task", *layers]), "JSON"]
+
+
+def test_the_credentials_of_a_run_configure_every_provider_and_open_every_twin() -> None:
+    made_up = made_up_credentials("http://127.0.0.1:1")
+    assert made_up.keys() == REGISTRY.keys() == {maker.name for maker in TWINS}
+    for name, provider in REGISTRY.items():
+        assert provider.configured(made_up[name], allow_http=True).tokens is None, "keys, which need no further service"
+    desk = ReadingDesk(Reader())
+    for maker in TWINS:
+        assert maker.open(made_up[maker.name], desk, lambda: 0.0).name == maker.name
+    again = made_up_credentials("http://127.0.0.1:1")
+    secrets = [value for member in (*made_up.values(), *again.values()) for value in member.values()]
+    assert len(set(secrets) - {"http://127.0.0.1:1"}) == len(secrets) - 2 * len(made_up), "each is made up for itself"
 
 
 def test_no_real_account_is_reached_from_a_closed_environment(monkeypatch: pytest.MonkeyPatch) -> None:

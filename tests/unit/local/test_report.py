@@ -170,8 +170,21 @@ def test_every_reason_code_is_explained() -> None:
             "side: emblem, claimed: portrait (checked on what was read)",
         ),
         (
-            {"source": "ctyun", "signal": "risk", "value": "copy", "threshold": "normal"},
+            {"source": "ctyun", "signal": "risk", "value": "copy"},
             "risk: copy (reported by ctyun)",
+        ),
+        (
+            {"source": "huaweicloud", "signal": "score_info.blur_score", "value": "71"},
+            "score_info.blur_score: 71 (reported by huaweicloud)",
+        ),
+        (
+            {
+                "source": "waiqin365",
+                "signal": "card_quality.IsClear_propobility",
+                "value": "0.31",
+                "threshold": "0.5",
+            },
+            "card_quality.IsClear_propobility: 0.31, threshold 0.5 (reported by waiqin365)",
         ),
         ({"source": "ctyun", "signal": "fields", "value": "0"}, "ctyun read 0 fields"),
         ({"source": "ctyun", "signal": "image"}, "image (reported by ctyun)"),

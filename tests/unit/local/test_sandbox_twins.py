@@ -19,7 +19,7 @@ from local.sandbox.ledger import Outcome
 from local.sandbox.reader import ReadCard
 from local.sandbox.readings import ReadingDesk
 from local.sandbox.server import serving
-from local.sandbox.twins import AccuAuthTwin, Answer, Call, CtyunTwin
+from local.sandbox.twins import AccuAuthTwin, Answer, Call, CredentialsError, CtyunTwin
 
 PATH = "/v1/aiop/api/svc/IdentityCard/ocr/v1/idcard.json"
 CTYUN = {"service_code": "svc", "app_key": "key", "app_secret": "secret"}
@@ -101,6 +101,26 @@ def test_ctyun_texts_that_were_not_read_are_empty() -> None:
 def test_ctyun_takes_the_portrait_side_of_two() -> None:
     answer = ctyun(("cn_emblem", {"issuing_authority": "x"}), ("cn_portrait", {"name": "y"}))
     assert [result["note"] for result in answer.content["result"]] == ["back"]
+
+
+def test_ctyun_faces_of_a_portrait_side_and_of_an_emblem_side() -> None:
+    (portrait,) = ctyun(("cn_portrait", {"name": "张样例"})).content["result"]
+    (emblem,) = ctyun(("cn_emblem", {"issuing_authority": "x"})).content["result"]
+    assert base64.b64decode(portrait["idcard_face"], validate=True).startswith(b"\xff\xd8\xff")
+    assert emblem["idcard_face"] == "no face"
+
+
+@pytest.mark.parametrize(
+    ("credentials", "named"),
+    [
+        ({"service_code": "svc", "app_key": "key"}, "ctyun.app_secret"),
+        ({"service_code": "svc", "app_key": "key", "auth_scheme": "eop"}, "ctyun.access_key, ctyun.secret_key"),
+        (CTYUN | {"auth_scheme": "sha1"}, "ctyun.auth_scheme"),
+    ],
+)
+def test_ctyun_credentials_that_lack_something_are_named(credentials: dict[str, str], named: str) -> None:
+    with pytest.raises(CredentialsError, match=rf": {named}$"):
+        CtyunTwin.open(credentials, ReadingDesk(ScriptedReader()))
 
 
 def test_accuauth_tells_every_card_in_the_picture() -> None:

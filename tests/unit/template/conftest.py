@@ -43,7 +43,7 @@ def transformed(template: Template) -> Template:
     source = json.dumps(template)
     for layer in ("dependencies", "cardintake"):  # packaged code has an address
         source = source.replace(json.dumps(f"layers/{layer}"), json.dumps(f"s3://artifacts/{layer}.zip"))
-    for function in ("recognize", "sweep"):
+    for function in ("recognize", "sweep", "quota"):
         source = source.replace(json.dumps(f"functions/{function}"), json.dumps(f"s3://artifacts/{function}.zip"))
     done = subprocess.run(
         [python, "-c", _TRANSFORM],

@@ -32,6 +32,7 @@ def test_every_output_is_documented_and_exported(template: Template) -> None:
 def test_the_numbers_are_the_templates(template: Template, on_aws: Deployment) -> None:
     queue, dead = on_aws.properties("Queue"), on_aws.properties("DeadLetterQueue")
     recognize, sweep = on_aws.properties("RecognizeFunction"), on_aws.properties("SweepFunction")
+    quota = on_aws.properties("QuotaFunction")
     days = {properties["MessageRetentionPeriod"] / 86400 for properties in (queue, dead)}
     assert days == {14}
     assert {name: value for name, (value,) in tables()["Numbers"].items()} == {
@@ -43,5 +44,6 @@ def test_the_numbers_are_the_templates(template: Template, on_aws: Deployment) -
         "Messages are kept": "14 days",
         "Memory of recognize": f"{recognize['MemorySize']} MB",
         "Memory of sweep": f"{sweep['MemorySize']} MB",
+        "Memory of quota": f"{quota['MemorySize']} MB",
         "Sweep runs every": sweep["Events"]["EveryFiveMinutes"]["Properties"]["Schedule"][5:-1],
     }

@@ -7,11 +7,11 @@ from typing import Any
 import pytest
 
 from cardintake.scans import NO_SEQUENCER, parse
-from tests.unit.template.cloudformation import REPOSITORY
+from tests.unit.template.cloudformation import REPOSITORY, Template
 
 _BUCKET = "cardintake-scans-000000000000-eu-west-1"
 _KEY = "samples/cn-portrait.jpg"
-_NAMES = ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put", "sweep-schedule"]
+_NAMES = ["eventbridge-object-created", "quota-schedule", "s3-delete", "s3-put", "sqs-s3-put", "sweep-schedule"]
 
 
 def event(name: str) -> dict[str, Any]:
@@ -50,8 +50,15 @@ def test_the_event_of_eventbridge() -> None:
     assert created["detail"]["object"]["key"] == _KEY
 
 
-def test_the_schedule() -> None:
-    assert event("sweep-schedule")["detail-type"] == "Scheduled Event"
+@pytest.mark.parametrize(
+    ("name", "rule"),
+    [("sweep-schedule", "SweepFunctionEveryFiveMinutes"), ("quota-schedule", "QuotaFunctionAsOftenAsToldTo")],
+)
+def test_the_schedules(name: str, rule: str, transformed: Template) -> None:
+    assert event(name)["detail-type"] == "Scheduled Event"
+    (arn,) = event(name)["resources"]
+    assert arn == f"arn:aws:events:eu-west-1:000000000000:rule/cardintake-{rule}"
+    assert transformed["Resources"][rule]["Type"] == "AWS::Events::Rule"
 
 
 @pytest.mark.parametrize("name", ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put"])

@@ -6,7 +6,7 @@ from cardintake.providers import REGISTRY
 from cardintake.settings import Settings
 from tests.unit.template.cloudformation import PSEUDO_PARAMETERS, REPOSITORY, Deployment, Template
 
-_BOTH = {
+_ALL = {
     "AWS_ENDPOINT_URL": "",
     "CARDS_TABLE": "<CardsTable>",
     "ANSWERS_BUCKET": "<AnswersBucket>",
@@ -24,8 +24,9 @@ _BOTH = {
     "POWERTOOLS_LOG_LEVEL": "INFO",
 }
 _ENVIRONMENT = {
-    "RecognizeFunction": _BOTH | {"ROUTES": "", "LOOKUP_SECRET": "<LookupSecret.Id>", "CASE_ID_PATTERN": ""},
-    "SweepFunction": _BOTH,
+    "RecognizeFunction": _ALL | {"ROUTES": "", "LOOKUP_SECRET": "<LookupSecret.Id>", "CASE_ID_PATTERN": ""},
+    "SweepFunction": _ALL,
+    "QuotaFunction": _ALL | {"ROUTES": "", "BALANCE_THRESHOLD": 500},
 }
 
 
@@ -46,6 +47,7 @@ def test_the_package_takes_the_deployed_environment(template: Template, on_aws: 
     assert settings.providers == ("ctyun",)
     assert settings.aws_endpoint_url is None
     assert settings.retention_days == 30
+    assert settings.balance_threshold == 500
 
 
 def test_parameters_reach_the_environment(template: Template) -> None:
@@ -66,6 +68,12 @@ def test_parameters_reach_the_environment(template: Template) -> None:
     names = ["PROVIDERS", "ROUTES", "CASE_ID_PATTERN", "ANNOUNCE", "RETENTION_DAYS"]
     names += ["LEASE_SECONDS", "MAX_ATTEMPTS", "MAX_WAIT_HOURS", "AWS_ENDPOINT_URL"]
     assert [variables[name] for name in names] == list(chosen.values())
+
+
+def test_quota_knows_the_routes_and_the_threshold(template: Template) -> None:
+    deployment = Deployment(template, {"Routes": "cn/=ctyun", "BalanceThreshold": "40"})
+    variables = deployment.properties("QuotaFunction")["Environment"]["Variables"]
+    assert variables == {"ROUTES": "cn/=ctyun", "BALANCE_THRESHOLD": "40"}
 
 
 def test_runtime_handler_and_code(template: Template, on_aws: Deployment) -> None:
@@ -126,6 +134,13 @@ def test_sweep_runs_by_schedule_and_is_not_retried(transformed: Template) -> Non
     assert rule["ScheduleExpression"] == "rate(5 minutes)"
     config = transformed["Resources"]["SweepFunctionEventInvokeConfig"]["Properties"]
     assert config["MaximumRetryAttempts"] == 0
+
+
+def test_quota_runs_as_often_as_told_and_is_retried_for_a_while(transformed: Template) -> None:
+    rule = transformed["Resources"]["QuotaFunctionAsOftenAsToldTo"]["Properties"]
+    assert rule["ScheduleExpression"] == {"Ref": "BalanceRate"}
+    config = transformed["Resources"]["QuotaFunctionEventInvokeConfig"]["Properties"]
+    assert (config["MaximumRetryAttempts"], config["MaximumEventAgeInSeconds"]) == (2, 900)
 
 
 def test_functions_join_a_vpc_only_when_told(template: Template, on_aws: Deployment, in_vpc: Deployment) -> None:

@@ -94,7 +94,7 @@ def test_everything_that_holds_data_is_encrypted_under_the_key(on_aws: Deploymen
             continue
         assert how[resource["Type"]](resource["Properties"]) == "<Key.Arn>", name
         encrypted += 1
-    assert encrypted == 9
+    assert encrypted == 10
 
 
 @pytest.mark.parametrize("bucket", _BUCKETS)
@@ -151,8 +151,8 @@ def test_the_emulator_gets_everything_but_what_it_cannot_have(on_aws: Deployment
         "EventArchive",
     }
     assert "SecureTransport" not in repr(on_emulator.resources)
-    assert on_emulator.properties("RecognizeRole") == on_aws.properties("RecognizeRole")
-    assert on_emulator.properties("SweepRole") == on_aws.properties("SweepRole")
+    for role in ("RecognizeRole", "SweepRole", "QuotaRole"):
+        assert on_emulator.properties(role) == on_aws.properties(role)
 
 
 # ── names, order, partition ──────────────────────────────────────────────────────────────────────────────────────────

@@ -76,6 +76,32 @@ def test_other_routes_are_refused(template: Template, value: str) -> None:
     assert not accepts(template, "Routes", value)
 
 
+@pytest.mark.parametrize(
+    "value",
+    ["rate(1 hour)", "rate(1 minute)", "rate(2 minutes)", "rate(10 hours)", "rate(7 days)", "cron(0 8 * * ? *)"],
+)
+def test_rates_are_accepted_as_eventbridge_writes_them(template: Template, value: str) -> None:
+    assert accepts(template, "BalanceRate", value)
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "",
+        "1 hour",
+        "rate(1 hours)",
+        "rate(2 hour)",
+        "rate(0 hours)",
+        "rate(01 hours)",
+        "rate(1.5 hours)",
+        "cron()",
+        "at(1)",
+    ],
+)
+def test_other_rates_are_refused(template: Template, value: str) -> None:
+    assert not accepts(template, "BalanceRate", value)
+
+
 def test_an_emulators_address_is_an_address(template: Template) -> None:
     for value in ("", "http://127.0.0.1:4566", "http://host.docker.internal:4566", "http://[::1]:4566"):
         assert accepts(template, "AwsEndpointUrl", value) == ("[" not in value)

@@ -10,7 +10,7 @@ from tests.unit.template.cloudformation import REPOSITORY, Deployment, Template,
 
 _CODE = REPOSITORY / "layers" / "cardintake" / "python" / "cardintake"
 _INTERFACES = {"LambdaMakesInterfaces", "CodeMakesNone"}
-_ROLES = {"RecognizeRole": "recognize", "SweepRole": "sweep"}
+_ROLES = {"RecognizeRole": "recognize", "SweepRole": "sweep", "QuotaRole": "quota"}
 # How the code asks for what an action allows. S3 has no action for HEAD, a transaction none but its parts'.
 _CALLS = {
     "dynamodb:ConditionCheckItem": r'"ConditionCheck":',
@@ -148,11 +148,10 @@ def test_the_lookup_secret_may_be_read_when_the_code_reads_it(on_aws: Deployment
 
 def test_each_function_has_a_role_of_its_own_and_sam_makes_none(transformed: Template, on_aws: Deployment) -> None:
     roles = {name for name, resource in transformed["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
-    assert roles == {"RecognizeRole", "SweepRole"}
+    assert roles == _ROLES.keys()
     functions = on_aws.of_type("AWS::Serverless::Function")
     assert {name: function["Role"] for name, function in functions.items()} == {
-        "RecognizeFunction": "<RecognizeRole.Arn>",
-        "SweepFunction": "<SweepRole.Arn>",
+        f"{function.title()}Function": f"<{role}.Arn>" for role, function in _ROLES.items()
     }
     for role in roles:
         assert "ManagedPolicyArns" not in on_aws.properties(role)
@@ -160,20 +159,28 @@ def test_each_function_has_a_role_of_its_own_and_sam_makes_none(transformed: Tem
         assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
 
 
-def test_only_the_schedule_may_call_a_function(transformed: Template) -> None:
+def test_quota_keeps_the_providers_states_and_sees_no_record(on_aws: Deployment) -> None:
+    (kept,) = [one for one in role_statements(on_aws, "QuotaRole") if one["Action"][0].startswith("dynamodb:")]
+    assert kept["Resource"] == ["<CardsTable.Arn>"]
+    assert kept["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["provider_*"]}}
+    assert not [one for one in role_statements(on_aws, "QuotaRole") if one["Action"][0].startswith("s3:")]
+
+
+def test_only_the_schedules_may_call_a_function(transformed: Template) -> None:
     permissions = [
         resource["Properties"]
         for resource in transformed["Resources"].values()
         if resource["Type"] == "AWS::Lambda::Permission"
     ]
-    (permission,) = permissions
-    assert permission["Principal"] == "events.amazonaws.com"
-    assert permission["FunctionName"] == {"Ref": "SweepFunction"}
-    assert permission["SourceArn"] == {"Fn::GetAtt": ["SweepFunctionEveryFiveMinutes", "Arn"]}
+    assert {permission["Principal"] for permission in permissions} == {"events.amazonaws.com"}
+    assert {permission["FunctionName"]["Ref"]: permission["SourceArn"] for permission in permissions} == {
+        "SweepFunction": {"Fn::GetAtt": ["SweepFunctionEveryFiveMinutes", "Arn"]},
+        "QuotaFunction": {"Fn::GetAtt": ["QuotaFunctionAsOftenAsToldTo", "Arn"]},
+    }
 
 
 def test_only_s3_is_allowed_by_a_resource_policy_and_only_for_our_bucket(on_aws: Deployment) -> None:
-    own = {"RecognizeRole", "SweepRole", "UploaderPolicy", "RecordReaderPolicy", "StatusReaderPolicy", "Key"}
+    own = {*_ROLES, "UploaderPolicy", "RecordReaderPolicy", "StatusReaderPolicy", "Key"}
     allowed = [
         (name, statement)
         for name, document in policy_documents(on_aws)

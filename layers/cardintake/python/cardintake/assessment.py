@@ -1,63 +1,29 @@
 """Is the card what it claims to be: every signal, ours and the provider's, and the reason code that follows.
 
-`assess` judges a reading, `refused` an image that was not read. Each finding says which signal gave which reason, by
-which value and threshold; findings never hold identity data.
+`assess` judges a reading, `refused` an image that was not read. What the provider says goes first; our own measures of
+the picture fill in where it says nothing. Each finding says which signal gave which reason.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-from cardintake.cards import identity_numbers
-from cardintake.cards.dates import years_between, zone_of
-from cardintake.cards.identity_numbers import Check
-from cardintake.cards.models import (
-    Card,
-    ChineseIdEmblem,
-    ChineseIdPortrait,
-    PeruvianDniFront,
-    PeruvianForeignerCardFront,
-)
+from cardintake import card_checks, signals
+from cardintake.card_checks import Ran
+from cardintake.cards.models import Card
+from cardintake.findings import Finding
 from cardintake.images import Measures
 from cardintake.providers.protocol import CardReading, Claim, Reading
 from cardintake.reasons import QUALITY, RISK, Reason, in_order
+from cardintake.thresholds import MEASURES
 
 type Status = Literal["RECOGNIZED", "REJECTED"]
 type Quality = Literal["good", "low", "unknown"]
 type Risk = Literal["none", "suspected", "unknown"]
 
-# of the 800-pixel copy; see images.Measures
-SHARPNESS_MIN = 60.0
-BRIGHTNESS_MIN = 60.0
-BURNT_MAX = 0.5
-GLARE_MAX = 0.015
-CHROMA_MIN = 2.5
-
-# 居民身份证法, article 5: 5 years under 16, 10 from 16, 20 from 26, long-term from 46
-_CHINESE_TERMS = frozenset({5, 10, 20})
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """`source` is a provider's name, `measure` (ours, of the picture) or `card` (ours, of what was read)."""
-
-    reason: Reason
-    source: str
-    signal: str
-    value: str | None = None
-    threshold: str | None = None
-
-    def as_item(self) -> dict[str, str]:
-        """For the record."""
-        pairs = {
-            "reason": self.reason.value,
-            "source": self.source,
-            "signal": self.signal,
-            "value": self.value,
-            "threshold": self.threshold,
-        }
-        return {name: value for name, value in pairs.items() if value is not None}
+_OF_THE_NUMBER = frozenset({Reason.ID_NUMBER_INVALID, Reason.ID_NUMBER_BIRTH_MISMATCH, Reason.ID_NUMBER_SEX_MISMATCH})
+_OUTSIDE_ITS_TERM = frozenset({Reason.CARD_EXPIRED, Reason.CARD_NOT_YET_VALID})
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,46 +48,60 @@ def refused(reason: Reason, source: str = "measure") -> Verdict:
     return Verdict("REJECTED", "unknown", "unknown", (Finding(reason, source, "image"),))
 
 
-def assess(reading: Reading, provider: str, measures: Measures, claim: Claim, now: datetime) -> Verdict:
-    """Judges a reading, on the day that `now` (with a zone) is in the card's own country."""
-    findings = [*_of_picture(measures), *_of_provider(reading, provider)]
+def assess(
+    reading: Reading,
+    provider: str,
+    measures: Measures | None,
+    claim: Claim,
+    now: datetime,
+    thresholds: Mapping[str, float] = MEASURES,
+) -> Verdict:
+    """Judges a reading, on the day that `now` (with a zone) is in the card's own country.
+
+    `measures` is None where the picture was not looked at by us (PDF). `thresholds`: see the module of that name.
+    """
+    heard = signals.heard(provider, reading.signals, thresholds)
+    measured = list(_of_picture(measures, thresholds)) if measures is not None else []
+    findings = [*(finding for finding in measured if finding.reason not in heard.covered), *heard.findings]
     chosen = _chosen(reading.cards, claim)
     if chosen is None:
-        findings.append(Finding(Reason.NO_CARD, provider, "fields", "0"))
-        return _verdict("REJECTED", findings, risk_checked=False)
-    risk_checked = _says_risk(reading)
-    if not risk_checked and _chroma_tells(measures):
+        if not any(finding.reason in QUALITY for finding in heard.findings):  # else it has said why
+            findings.append(Finding(Reason.NO_CARD, provider, "fields", "0"))
+        return _verdict("REJECTED", findings)
+    risk_checked = heard.risk_checked
+    if measures is not None and Reason.PHOTOCOPY not in heard.covered and _chroma_tells(measures, thresholds):
         risk_checked = True
-        findings += _of_chroma(measures)
+        findings += _of_chroma(measures, thresholds)
     others = tuple(card for card in _with_fields(reading.cards) if card is not chosen)
     findings += _of_reading(chosen, others, claim)
-    checks = list(_of_card(chosen.card, now))
-    findings += [check for check in checks if check is not None]
+    checks = card_checks.run(chosen.card, now)
+    findings += [check.finding for check in checks if check.finding is not None]
+    masked = card_checks.not_checkable(chosen.card)
+    if masked:
+        findings.append(Finding(Reason.ID_NUMBER_NOT_CHECKABLE, "card", "check_character"))
+    findings += _of_opinions(heard.opinions, checks, masked=masked)
     return _verdict(
         "RECOGNIZED",
         findings,
-        risk_checked=risk_checked or any(_ran(check) for check in checks) or bool(chosen.impossible_dates),
+        quality_checked=measures is not None or bool(heard.covered & QUALITY),
+        risk_checked=risk_checked or bool(checks) or bool(chosen.impossible_dates),
         card=chosen.card,
         other_cards=tuple(other.card for other in others),
     )
-
-
-def _ran(check: Finding | None) -> bool:
-    """A number that cannot be checked is a finding, but no check."""
-    return check is None or check.reason is not Reason.ID_NUMBER_NOT_CHECKABLE
 
 
 def _verdict(
     status: Status,
     findings: list[Finding],
     *,
-    risk_checked: bool,
+    quality_checked: bool = False,
+    risk_checked: bool = False,
     card: Card | None = None,
     other_cards: tuple[Card, ...] = (),
 ) -> Verdict:
     reasons = {finding.reason for finding in findings}
-    quality: Quality = "low" if reasons & QUALITY else "good" if status == "RECOGNIZED" else "unknown"
-    risk: Risk = "suspected" if reasons & RISK else "none" if status == "RECOGNIZED" and risk_checked else "unknown"
+    quality: Quality = "low" if reasons & QUALITY else "good" if quality_checked else "unknown"
+    risk: Risk = "suspected" if reasons & RISK else "none" if risk_checked else "unknown"
     return Verdict(status, quality, risk, tuple(findings), card, other_cards)
 
 
@@ -142,50 +122,29 @@ def _with_fields(cards: tuple[CardReading, ...]) -> list[CardReading]:
     ]
 
 
-def _of_picture(measures: Measures) -> Iterator[Finding]:
+def _of_picture(measures: Measures, limits: Mapping[str, float]) -> Iterator[Finding]:
     """Light first: in the dark and in glaring light the other measures mean nothing."""
-    if measures.burnt_share > BURNT_MAX:
-        yield _measured(Reason.IMAGE_OVEREXPOSED, "burnt_share", measures.burnt_share, BURNT_MAX)
-    elif measures.glare_share > GLARE_MAX:
-        yield _measured(Reason.IMAGE_GLARE, "glare_share", measures.glare_share, GLARE_MAX)
-    if measures.brightness < BRIGHTNESS_MIN:
-        yield _measured(Reason.IMAGE_UNDEREXPOSED, "brightness", measures.brightness, BRIGHTNESS_MIN)
-    elif measures.sharpness < SHARPNESS_MIN:
-        yield _measured(Reason.IMAGE_BLURRED, "sharpness", measures.sharpness, SHARPNESS_MIN)
+    if measures.burnt_share > limits["burnt_share"]:
+        yield _measured(Reason.IMAGE_OVEREXPOSED, "burnt_share", measures, limits)
+    elif measures.glare_share > limits["glare_share"]:
+        yield _measured(Reason.IMAGE_GLARE, "glare_share", measures, limits)
+    if measures.brightness < limits["brightness"]:
+        yield _measured(Reason.IMAGE_UNDEREXPOSED, "brightness", measures, limits)
+    elif measures.sharpness < limits["sharpness"]:
+        yield _measured(Reason.IMAGE_BLURRED, "sharpness", measures, limits)
 
 
-def _chroma_tells(measures: Measures) -> bool:
-    return measures.brightness >= BRIGHTNESS_MIN and measures.burnt_share <= BURNT_MAX
+def _chroma_tells(measures: Measures, limits: Mapping[str, float]) -> bool:
+    return measures.brightness >= limits["brightness"] and measures.burnt_share <= limits["burnt_share"]
 
 
-def _of_chroma(measures: Measures) -> Iterator[Finding]:
-    if measures.chroma < CHROMA_MIN:
-        yield _measured(Reason.PHOTOCOPY, "chroma", measures.chroma, CHROMA_MIN)
+def _of_chroma(measures: Measures, limits: Mapping[str, float]) -> Iterator[Finding]:
+    if measures.chroma < limits["chroma"]:
+        yield _measured(Reason.PHOTOCOPY, "chroma", measures, limits)
 
 
-def _measured(reason: Reason, signal: str, value: float, threshold: float) -> Finding:
-    return Finding(reason, "measure", signal, f"{value:g}", f"{threshold:g}")
-
-
-def _says_risk(reading: Reading) -> bool:
-    """A provider's "unknown" is no finding and no check."""
-    return reading.signals.get("risk", "unknown").lower() not in ("unknown", "未知")
-
-
-def _of_provider(reading: Reading, provider: str) -> Iterator[Finding]:
-    """CTYun's `risk` says original or copy; only `normal` is documented."""
-    risk = reading.signals.get("risk", "").lower()
-    if not _says_risk(reading) or risk == "normal":
-        return
-    is_copy = "copy" in risk or "复印" in risk
-    # the provider's word may be anything: only what we recognise goes into the record
-    yield Finding(
-        Reason.PHOTOCOPY if is_copy else Reason.PROVIDER_RISK,
-        provider,
-        "risk",
-        "copy" if is_copy else "other",
-        "normal",
-    )
+def _measured(reason: Reason, signal: str, measures: Measures, limits: Mapping[str, float]) -> Finding:
+    return Finding(reason, "measure", signal, f"{getattr(measures, signal):g}", f"{limits[signal]:g}")
 
 
 def _of_reading(chosen: CardReading, others: tuple[CardReading, ...], claim: Claim) -> Iterator[Finding]:
@@ -199,49 +158,24 @@ def _of_reading(chosen: CardReading, others: tuple[CardReading, ...], claim: Cla
         yield Finding(Reason.SEVERAL_CARDS, "card", "cards", str(1 + len(others)))
 
 
-def _of_card(card: Card, now: datetime) -> Iterator[Finding | None]:
-    """Each check that could run: its finding, or None when it found nothing."""
-    today = now.astimezone(zone_of(card.country)).date()
-    match card:
-        case ChineseIdPortrait():
-            if card.id_number is not None:
-                yield from _chinese_number(card, card.id_number)
-        case ChineseIdEmblem():
-            if card.valid_from is not None:
-                yield _if(card.valid_from > today, Reason.CARD_NOT_YET_VALID, "valid_from")
-            if card.valid_to is not None:
-                yield _if(card.valid_to < today, Reason.CARD_EXPIRED, "valid_to")
-            if card.valid_from is not None and card.valid_to is not None:
-                usual = years_between(card.valid_from, card.valid_to) in _CHINESE_TERMS
-                yield _if(not usual, Reason.VALIDITY_TERM_UNUSUAL, "term")
-        case PeruvianDniFront() | PeruvianForeignerCardFront():
-            if isinstance(card, PeruvianDniFront) and card.id_number is not None:
-                check = identity_numbers.peruvian_dni(card.id_number, card.check_character)
-                yield from _of_check(check)
-            if card.issue_date is not None:
-                yield _if(card.issue_date > today, Reason.CARD_NOT_YET_VALID, "issue_date")
-            if card.expiry_date is not None:
-                yield _if(card.expiry_date < today, Reason.CARD_EXPIRED, "expiry_date")
+def _of_opinions(opinions: Sequence[Finding], checks: Sequence[Ran], *, masked: bool) -> Iterator[Finding]:
+    """The provider's verdicts on what we check ourselves: a second opinion, and the only one where we could not.
+
+    One that contradicts our own check is flagged as such; one on a number that cannot be checked means nothing.
+    """
+    ours = {check.reason: check.found for check in checks}
+    for opinion in opinions:
+        if masked and opinion.reason in _OF_THE_NUMBER:
+            continue
+        agreed = _found_by_us(opinion.reason, ours)
+        if agreed is False:
+            yield Finding(Reason.PROVIDER_RISK, opinion.source, opinion.signal, opinion.value)
+        elif agreed is None or ours.get(opinion.reason):
+            yield opinion
 
 
-def _chinese_number(card: ChineseIdPortrait, id_number: str) -> Iterator[Finding | None]:
-    number = identity_numbers.chinese(id_number)
-    yield from _of_check(number.check)
-    if number.birth_date is not None and card.birth_date is not None:
-        yield _if(number.birth_date != card.birth_date, Reason.ID_NUMBER_BIRTH_MISMATCH, "birth_date")
-    if number.sex is not None and card.sex is not None:
-        yield _if(number.sex != card.sex, Reason.ID_NUMBER_SEX_MISMATCH, "sex")
-
-
-def _of_check(check: Check) -> Iterator[Finding | None]:
-    match check:
-        case Check.PASSED:
-            yield None
-        case Check.FAILED:
-            yield Finding(Reason.ID_NUMBER_INVALID, "card", "check_character")
-        case Check.NOT_CHECKABLE:
-            yield Finding(Reason.ID_NUMBER_NOT_CHECKABLE, "card", "check_character")
-
-
-def _if(condition: bool, reason: Reason, signal: str) -> Finding | None:
-    return Finding(reason, "card", signal) if condition else None
+def _found_by_us(reason: Reason, ours: Mapping[Reason, bool]) -> bool | None:
+    """None when we could not look. A card outside of its term has expired or is not valid yet."""
+    related = _OUTSIDE_ITS_TERM if reason in _OUTSIDE_ITS_TERM else {reason}
+    ran = [ours[each] for each in related if each in ours]
+    return any(ran) if ran else None

@@ -6,6 +6,7 @@ from functools import cache
 
 from cardintake.announcements import Announcements
 from cardintake.aws import Clients
+from cardintake.balances import Balances
 from cardintake.intake import Intake
 from cardintake.journal import Journal
 from cardintake.provider_states import ProviderStates
@@ -31,13 +32,13 @@ class Application:
         self.journal = Journal(clients.dynamodb, clients.s3, self.records, settings)
         self.states = ProviderStates(clients.dynamodb, settings, self.announcements)
         self.secrets = SecretStore(clients.secretsmanager, settings.providers_secret)
-        recognition = Recognition(
-            client, self.journal, self.states, self.secrets, allow_http=settings.aws_endpoint_url is not None
-        )
+        allow_http = settings.aws_endpoint_url is not None
+        recognition = Recognition(client, self.journal, self.states, self.secrets, allow_http=allow_http)
         self.intake = Intake(
             settings, REGISTRY, Uploads(clients.s3), self.records, self.journal, recognition, self.announcements
         )
         self.worklist = Worklist(self.intake, lambda: clients.sqs, settings.queue_url)
+        self.balances = Balances(client, self.states, self.secrets, settings, REGISTRY, allow_http=allow_http)
         self.sweep = Sweep(
             clients.dynamodb, lambda: clients.sqs, settings, self.intake, self.records, self.states, self.announcements
         )

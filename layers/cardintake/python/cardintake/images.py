@@ -5,10 +5,11 @@ decides what a file is, never its name, and a file that is something else beside
 `LARGE_PIXELS` is decoded by one thread at a time, and no second copy of that size is ever made of it.
 """
 
+import base64
 import io
 import threading
 import warnings
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -18,7 +19,7 @@ from PIL import Image, ImageFilter, ImageStat, UnidentifiedImageError
 from cardintake import limits
 from cardintake.reasons import Reason
 
-type Format = str  # Pillow's name: JPEG, PNG, BMP, TIFF, GIF, WEBP, MPO
+type Format = str  # Pillow's name: JPEG, PNG, BMP, TIFF, GIF, WEBP, MPO; and PDF
 
 # decoders that a stranger's file may choose from; MPO is opened as the JPEG that it begins with
 _READABLE = ("JPEG", "PNG", "BMP", "TIFF", "GIF", "WEBP")
@@ -35,7 +36,9 @@ _UPRIGHT_BY = {
     7: Image.Transpose.TRANSVERSE,
     8: Image.Transpose.ROTATE_90,
 }
-_PDF_HEADER_WITHIN = 1024  # bytes; where PDF readers look for it
+PDF: Format = "PDF"
+_PDF_HEADER, _PDF_HEADER_WITHIN = b"%PDF-", 1024  # bytes; where PDF readers look for it
+_PDF_END, _PDF_END_WITHIN = b"%%EOF", 1024
 _ZIP_END, _ZIP_END_WITHIN = b"PK\x05\x06", 22 + 0xFFFF  # the record and its longest comment
 LARGE_PIXELS = 4_000_000
 _STRIP_PIXELS = 1_000_000
@@ -56,12 +59,28 @@ class ImageRefusedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class ImageLimits:
-    """What a provider takes. Sides in pixels, inclusive; `max_bytes` of the image itself, before any encoding."""
+    """What a provider takes. Sides in pixels, inclusive; `max_bytes` as the provider counts them: see `counted`."""
 
     formats: frozenset[Format]
     max_bytes: int
     min_side: int
     max_side: int
+    counted: Callable[[bytes], int] = len  # bytes of the image itself, unless the provider counts an encoding
+
+    def hold(self, data: bytes) -> bool:
+        """Whether a file of these bytes is small enough."""
+        return len(data) <= self.max_bytes and self.counted(data) <= self.max_bytes
+
+
+def base64_size(data: bytes) -> int:
+    """Characters of the image in base64."""
+    return -(-len(data) // 3) * 4
+
+
+def urlencoded_base64_size(data: bytes) -> int:
+    """Characters of the image in base64 and then percent-encoded: `+`, `/` and `=` take three each."""
+    encoded = base64.b64encode(data)
+    return len(encoded) + 2 * sum(encoded.count(character) for character in b"+/=")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +101,17 @@ class Measures:
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """An image that can be read: its bytes as they came, and what was found out about it."""
+    """An image that can be read: its bytes as they came, and what was found out about it.
+
+    A PDF is passed on and never opened here: it has no measures, and its sides are 0.
+    """
 
     data: bytes = field(repr=False)
     format: Format
     width: int
     height: int
     upright: bool  # no EXIF orientation to apply
-    measures: Measures
+    measures: Measures | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,14 +127,18 @@ class FittedImage:
 def probe(data: bytes) -> Picture:
     """Decodes the picture once, as small as its format allows, and measures it.
 
-    Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, PDF, HEIC, or a PDF or ZIP archive as well), IMAGE_TOO_LARGE
-    (by bytes or pixels), IMAGE_CORRUPT (truncated, malformed, empty).
+    Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, HEIC, an image that is a PDF or ZIP archive as well),
+    IMAGE_TOO_LARGE (by bytes or pixels), IMAGE_CORRUPT (truncated, malformed, empty).
     """
     if not data:
         raise ImageRefusedError(Reason.IMAGE_CORRUPT)
     if len(data) > limits.MAX_OBJECT_BYTES:
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
-    if _is_pdf_or_archive(data):
+    if _is_archive(data):
+        raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
+    if data.startswith(_PDF_HEADER):
+        return Picture(data, PDF, 0, 0, upright=True, measures=None)
+    if _PDF_HEADER in data[:_PDF_HEADER_WITHIN]:
         raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
     with _opened(data) as image:
         width, height = image.size
@@ -127,20 +153,33 @@ def probe(data: bytes) -> Picture:
 def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
     """The picture as this provider takes it: untouched where it fits, else upright, scaled down, as JPEG.
 
-    Raises ImageRefusedError(IMAGE_TOO_SMALL) when a side is below, or would be scaled below, the provider's smallest.
+    Raises ImageRefusedError: IMAGE_TOO_SMALL when a side is below, or would be scaled below, the provider's smallest;
+    for a PDF, which cannot be fitted, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, and IMAGE_CORRUPT when its end is missing.
     """
+    if picture.format == PDF:
+        return _pdf(picture.data, accepted)
     if min(picture.width, picture.height) < accepted.min_side:
         raise ImageRefusedError(Reason.IMAGE_TOO_SMALL)
     if (
         picture.upright
         and picture.format in accepted.formats
-        and len(picture.data) <= accepted.max_bytes
+        and accepted.hold(picture.data)
         and max(picture.width, picture.height) <= accepted.max_side
     ):
         return FittedImage(picture.data, picture.format, picture.width, picture.height)
     longest = min(accepted.max_side, max(picture.width, picture.height))
     with _memory_for(picture.width, picture.height):
         return _encoded_within(_upright(picture.data, longest), longest, accepted)
+
+
+def _pdf(data: bytes, accepted: ImageLimits) -> FittedImage:
+    if PDF not in accepted.formats:
+        raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
+    if not accepted.hold(data):
+        raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+    if _PDF_END not in data[-_PDF_END_WITHIN:]:
+        raise ImageRefusedError(Reason.IMAGE_CORRUPT)
+    return FittedImage(data, PDF, 0, 0)
 
 
 def _upright(data: bytes, longest: int) -> Image.Image:
@@ -159,7 +198,7 @@ def _encoded_within(image: Image.Image, longest: int, accepted: ImageLimits) -> 
         for quality in _JPEG_QUALITIES:
             encoded = io.BytesIO()
             image.save(encoded, "JPEG", quality=quality)
-            if encoded.tell() <= accepted.max_bytes:
+            if accepted.hold(encoded.getvalue()):
                 return FittedImage(encoded.getvalue(), "JPEG", *image.size)
         longest = max(image.size) * 3 // 4
 
@@ -182,10 +221,8 @@ def _refuse_too_large(image: Image.Image) -> None:
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
 
 
-def _is_pdf_or_archive(data: bytes) -> bool:
-    """Whether other programs take the file for a PDF, or for a ZIP archive, which is read from its end."""
-    if b"%PDF-" in data[:_PDF_HEADER_WITHIN]:
-        return True
+def _is_archive(data: bytes) -> bool:
+    """Whether other programs take the file for a ZIP archive, which is read from its end."""
     end = data.rfind(_ZIP_END, -_ZIP_END_WITHIN)
     if end < 0 or len(data) < end + 22:
         return False

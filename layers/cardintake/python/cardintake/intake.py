@@ -14,6 +14,7 @@ from cardintake import limits, scans, telemetry
 from cardintake.announcements import Announcements, Event, of_record
 from cardintake.assessment import Verdict, assess, refused
 from cardintake.budget import Budget
+from cardintake.cropping import cut
 from cardintake.images import ImageRefusedError as RefusedUnread
 from cardintake.images import probe
 from cardintake.items import iso
@@ -161,6 +162,15 @@ class Intake:
             verdict = assess(reading, provider.name, picture.measures, upload.claim, datetime.now(UTC))
         return self._finish(scan, lease, upload, verdict, recognised, reading)
 
+    def _crop_keys(self, reading: Reading, recognised: Recognised) -> dict[str, str]:
+        """What was cut out of the picture, stored; the record's attributes that say where."""
+        keys = {}
+        if (portrait := cut(reading.portrait, recognised.image)) is not None:
+            keys["portrait_key"] = self._journal.store_crop(recognised.content, "portrait", portrait)
+        if (card := cut(reading.card_image, recognised.image)) is not None:
+            keys["card_image_key"] = self._journal.store_crop(recognised.content, "card", card)
+        return keys
+
     # how a scan ends --------------------------------------------------------------------------------------------------
 
     def _finish(
@@ -192,6 +202,7 @@ class Intake:
                 "provider": recognised.provider.name,
                 "provider_request_id": reading.request_id,
                 "recognized_at": iso(recognised.answer.answered_at.timestamp()),
+                **self._crop_keys(reading, recognised),
             }
         elif upload.size <= limits.MAX_OBJECT_BYTES:
             attributes["content_sha256"] = upload.sha256()

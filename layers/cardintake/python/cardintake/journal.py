@@ -2,7 +2,8 @@
 
 Content is what decides an answer: the object's bytes, the provider and its options. Its claim lies in the cards table
 (`content_...`), the answer in the answers bucket (`answers/PROVIDER/...`), where every later upload of the same bytes
-finds it. A claim whose lease has run out without an answer is taken over; that earlier call stays uncertain.
+finds it; below its key the portrait and the card that were cut out of the picture, where that was asked for. A claim
+whose lease has run out without an answer is taken over; that earlier call stays uncertain.
 """
 
 import hashlib
@@ -10,7 +11,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from botocore.exceptions import ClientError
 
@@ -24,8 +25,16 @@ if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_s3 import S3Client
 
+type CropName = Literal["portrait", "card"]
+
+_CROPS: tuple[CropName, ...] = get_args(CropName.__value__)
 _DAY = 86400
 _CONFLICTS = 5
+
+
+def crop_key(answer_key: str, crop: CropName) -> str:
+    """Below the answer's own key, so that whoever deletes the answer knows where to look."""
+    return f"{answer_key}/{crop}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,6 +139,18 @@ class Journal:
                 return None
         raise AssertionError("unreachable: the last conflict is raised")
 
+    def count_again(self, content: Content, lease: Lease) -> None:
+        """A second call for the same content: the first was answered, in vain. Raises SupersededError."""
+        lease.uncertain_calls -= 1
+        request: Any = self._records.counting_call(lease, content.sha256, content.answer_key)
+        try:
+            self._dynamodb.update_item(**request, ReturnValuesOnConditionCheckFailure="ALL_OLD")
+        except ClientError as error:
+            known = condition_failed(error)
+            raise SupersededError(erased=known.get("status", "ERASED") == "ERASED") from None
+        lease.paid_calls += 1
+        lease.uncertain_calls += 1
+
     def release(self, content: Content, lease: Lease) -> None:
         """The call brought no answer to keep: the next may be made at once."""
         try:
@@ -152,6 +173,13 @@ class Journal:
             Bucket=self._settings.answers_bucket, Key=content.answer_key, Body=answer.body, Metadata=metadata
         )
 
+    def store_crop(self, content: Content, crop: CropName, image: bytes) -> str:
+        """A portrait or card cut out of the picture, beside the answer that told of it. Returns its key."""
+        key = crop_key(content.answer_key, crop)
+        kind = "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
+        self._s3.put_object(Bucket=self._settings.answers_bucket, Key=key, Body=image, ContentType=kind)
+        return key
+
     def load(self, content: Content) -> Answer | None:
         """The stored answer, where there is one."""
         try:
@@ -171,9 +199,10 @@ class Journal:
         )
 
     def erase(self, keys: Iterable[str]) -> None:
-        """Deletes stored answers by their keys, and the claims of their content."""
+        """Deletes stored answers by their keys, what was cut out by them, and the claims of their content."""
         for key in sorted(keys):
-            self._s3.delete_object(Bucket=self._settings.answers_bucket, Key=key)
+            for each in (*(crop_key(key, crop) for crop in _CROPS), key):
+                self._s3.delete_object(Bucket=self._settings.answers_bucket, Key=each)
             self._dynamodb.delete_item(
                 TableName=self._settings.cards_table,
                 Key=marshalled({"record_id": f"content_{key.rpartition('/')[2]}"}),

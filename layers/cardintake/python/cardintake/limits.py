@@ -23,8 +23,12 @@ STATE_SECONDS = 2.0  # a provider's state is read again after this
 PAUSE_SECONDS = 300  # after a configuration or quota refusal, before one probe
 BREAK_SECONDS = 30  # after repeated failures, before one probe
 FAILURES_TO_BREAK = 5
+TOKEN_MARGIN_SECONDS = 300.0  # before its end a token is replaced
 TWIN_SECONDS = 8.0  # waiting in the invocation for the same picture's other call, or for a secret's trial
 
 # a message sent again: SQS knows no longer delay
 MAX_DELAY_SECONDS = 900
 MIN_DELAY_SECONDS = 5
+
+# members that a case, a number or a picture remembers
+LINK_MEMBERS = 20

@@ -5,12 +5,13 @@ passed; then one call is the probe. Content of the secret that has not yet been 
 time. Repeated failures break the circuit for a short while. Each change is announced once, through the item's outbox.
 
 The item (`provider_NAME`): `error_class`, `paused_until`, `version` (of the secret, when paused), `verified` (version
-that was seen to work), `failures` (in a row), `trial_owner`, `trial_until`, `outbox`. Times in epoch seconds.
+that was seen to work), `failures` (in a row), `trial_owner`, `trial_until`, `balance_low` (what was bought in advance
+runs out: announced like a pause for quota, and pauses nothing), `outbox`. Times in epoch seconds.
 """
 
 import threading
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -42,6 +43,10 @@ _ERROR: dict[str, type[ProviderError]] = {
     "quota": QuotaError,
     "unavailable": UnavailableError,
 }
+# attributes that come and go together, and those that decide what has been announced
+_PAUSE = ("error_class", "paused_until", "version")
+_TRIAL = ("trial_owner", "trial_until")
+_ANNOUNCED = ("error_class", "paused_until", "balance_low")
 
 
 class TrialBusyError(Exception):
@@ -57,6 +62,7 @@ class Permit:
     trial_owner: str | None
     failures: int
     paused: bool
+    paused_until: int | None
 
 
 class PausedError(Exception):
@@ -85,18 +91,22 @@ class ProviderStates:
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
 
-    def permit(self, provider: str, version: str, owner: str) -> Permit:
-        """Leave to call with this version of the secret. Raises PausedError, TrialBusyError."""
+    def permit(self, provider: str, version: str, owner: str, *, despite: Collection[PauseClass] = ()) -> Permit:
+        """Leave to call with this version of the secret. Raises PausedError, TrialBusyError.
+
+        despite: the pauses that do not concern this call.
+        """
         state = self._state(provider)
-        paused = "error_class" in state
+        paused = "error_class" in state and state["error_class"] not in despite
+        failures, paused_until = int(state.get("failures", 0)), state.get("paused_until")
         if not paused and state.get("verified") == version:
-            return Permit(provider, version, None, int(state.get("failures", 0)), paused=False)
+            return Permit(provider, version, None, failures, paused=False, paused_until=paused_until)
         now = self._clock()
         if paused and state.get("version") == version and state["paused_until"] > now:
             error = _ERROR[state["error_class"]](provider, "paused after a refusal")
             raise PausedError(error, int(state["paused_until"] - now) + 1)
-        self._begin_trial(provider, owner, int(now), state.get("paused_until"))
-        return Permit(provider, version, owner, int(state.get("failures", 0)), paused=paused)
+        self._begin_trial(provider, owner, int(now), paused_until)
+        return Permit(provider, version, owner, failures, paused=paused, paused_until=paused_until)
 
     def is_paused(self, provider: str, version: str) -> bool:
         """Whether calls would be refused now."""
@@ -107,15 +117,31 @@ class ProviderStates:
         """The provider answered: its credentials work, and a pause is over."""
         if permit.trial_owner is None and not permit.failures and not permit.paused:
             return
-        absent = ["error_class", "paused_until", "version", "failures", "trial_owner", "trial_until"]
-        events = []
-        if permit.paused:
-            error_class = self._state(permit.provider).get("error_class", "unavailable")
-            events.append(self._event("Provider Recovered", permit.provider, error_class))
-        update = Update({"verified": permit.version}, absent)
-        # announced only by the one who ends the pause
-        condition = "attribute_exists(error_class)" if permit.paused else "attribute_not_exists(error_class)"
-        self._change(permit.provider, update, condition, events)
+        update = Update({"verified": permit.version}, (*_PAUSE, *_TRIAL, "failures"))
+        if not permit.paused:
+            self._change(permit.provider, update, "attribute_not_exists(error_class)", ())
+            return
+        state = self._state(permit.provider, fresh=True)
+        over = {name: value for name, value in state.items() if name not in _PAUSE}
+        self._change(permit.provider, update, _as_read(state, update), self._events(permit.provider, state, over))
+
+    def balance(self, permit: Permit, balance: int, *, low: bool) -> None:
+        """The provider said what is left: its credentials work, and a pause for quota is over unless that is low.
+
+        Ends no pause that has begun since the permit. Announced when the state changes, with the balance.
+        """
+        state = self._state(permit.provider, fresh=True)
+        ending = ("configuration",) if low else ("configuration", "quota")
+        ends = state.get("error_class") in ending and state["paused_until"] == permit.paused_until
+        tried = permit.trial_owner is not None
+        if not ends and not tried and low == ("balance_low" in state):
+            return
+        present = {"verified": permit.version if tried else None, "balance_low": True if low else None}
+        absent = (*(_TRIAL if tried else ()), *(_PAUSE if ends else ()), *(() if low else ("balance_low",)))
+        after = {name: value for name, value in (state | present).items() if name not in absent}
+        update = Update(present, absent)
+        events = self._events(permit.provider, state, after, balance=balance)
+        self._change(permit.provider, update, _as_read(state, update), events)
 
     def refused(self, permit: Permit, error: ConfigurationError | QuotaError) -> None:
         """Nobody calls this provider with this version of the secret for a while."""
@@ -151,22 +177,9 @@ class ProviderStates:
         unchanged = state.get("error_class") == error_class and state.get("version") == version
         if unchanged and state["paused_until"] > self._clock():
             return
-        events = []
-        if state.get("error_class") != error_class:
-            if "error_class" in state:
-                events.append(self._event("Provider Recovered", provider, state["error_class"]))
-            events.append(self._event(_ANNOUNCED_AS[error_class], provider, error_class))
-        update = Update(
-            {"error_class": error_class, "paused_until": int(self._clock()) + seconds, "version": version},
-            ("trial_owner", "trial_until", "failures", *(("verified",) if error_class == "configuration" else ())),
-        )
-        known = state.get("error_class")
-        if known is None:
-            condition = "attribute_not_exists(#error_class)"
-        else:
-            update.values[":known"] = known
-            condition = "#error_class = :known"
-        self._change(provider, update, condition, events)
+        paused = {"error_class": error_class, "paused_until": int(self._clock()) + seconds, "version": version}
+        update = Update(paused, (*_TRIAL, "failures", *(("verified",) if error_class == "configuration" else ())))
+        self._change(provider, update, _as_read(state, update), self._events(provider, state, state | paused))
 
     def delivered(self, record_id: str, events: Iterable[Event]) -> None:
         """Empties the outbox, unless it has changed meanwhile."""
@@ -242,9 +255,35 @@ class ProviderStates:
             if self._announcements.deliver(outbox):
                 self.delivered(_item_id(provider), outbox)
 
-    def _event(self, detail_type: str, provider: str, error_class: str) -> Event:
-        data = {"provider": provider, "error_class": error_class}
-        return Event.of(detail_type, data, occurred_at=iso(self._clock()))
+    def _events(
+        self, provider: str, before: Mapping[str, Any], after: Mapping[str, Any], *, balance: int | None = None
+    ) -> list[Event]:
+        """What is to be announced of a change from one state to another: what has ended, then what has begun."""
+        ended, begun = _troubles(before) - _troubles(after), _troubles(after) - _troubles(before)
+        told = [("Provider Recovered", error_class) for error_class in sorted(ended)]
+        told += [(_ANNOUNCED_AS[error_class], error_class) for error_class in sorted(begun)]
+        events = []
+        for detail_type, error_class in told:
+            data: dict[str, Any] = {"provider": provider, "error_class": error_class}
+            if balance is not None:
+                data["balance"] = balance
+            events.append(Event.of(detail_type, data, occurred_at=iso(self._clock())))
+        return events
+
+
+def _troubles(state: Mapping[str, Any]) -> set[str]:
+    """The error classes that this state announces."""
+    troubles = {"quota"} if "balance_low" in state else set()
+    return troubles | ({state["error_class"]} if "error_class" in state else set())
+
+
+def _as_read(state: Mapping[str, Any], update: Update) -> str:
+    """The condition that all which is announced is still as it was read; completes `update` for it."""
+    update.aliases = (*update.aliases, *_ANNOUNCED)
+    update.values |= {f":read_{name}": state[name] for name in _ANNOUNCED if name in state}
+    return " AND ".join(
+        f"#{name} = :read_{name}" if name in state else f"attribute_not_exists(#{name})" for name in _ANNOUNCED
+    )
 
 
 def _item_id(provider: str) -> str:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 from cardintake import limits, telemetry
 from cardintake.budget import Budget
-from cardintake.images import FittedImage, Picture, fit
+from cardintake.images import PDF, FittedImage, ImageRefusedError, Picture, fit
 from cardintake.journal import Content, Journal, Taken
 from cardintake.provider_states import PausedError, Permit, ProviderStates, TrialBusyError
 from cardintake.providers.client import ProviderClient
@@ -19,22 +19,25 @@ from cardintake.providers.errors import (
     ConfigurationError,
     ProviderError,
     QuotaError,
+    RetriedOnceError,
     RetryableError,
     ThrottledError,
     UnavailableError,
 )
 from cardintake.providers.protocol import Answer, Claim, Provider
+from cardintake.reasons import Reason
 from cardintake.records import Lease
 from cardintake.secret_store import SecretContent, SecretStore
 
 
 @dataclass(frozen=True, slots=True)
 class Recognised:
-    """A final answer and who gave it."""
+    """A final answer, who gave it, and to which image."""
 
     provider: Provider
     content: Content
     answer: Answer
+    image: FittedImage
 
 
 class OutOfTimeError(Exception):
@@ -58,6 +61,16 @@ class _Request:
     claim: Claim
     lease: Lease
     budget: Budget
+
+
+def _taking(picture: Picture, candidates: tuple[type[Provider], ...]) -> tuple[type[Provider], ...]:
+    """A PDF goes to those who take PDF. Raises images.ImageRefusedError when none does."""
+    if picture.format != PDF or not candidates:
+        return candidates
+    able = tuple(candidate for candidate in candidates if PDF in candidate.limits.formats)
+    if not able:
+        raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
+    return able
 
 
 def _need_time(budget: Budget) -> None:
@@ -95,7 +108,7 @@ class Recognition:
         """
         request = _Request(picture, hashlib.sha256(picture.data).hexdigest(), claim, lease, budget)
         troubles: list[ProviderError] = []
-        for candidate in candidates:
+        for candidate in _taking(picture, tuple(candidates)):
             try:
                 return self._by(candidate, request)
             except (RetryableError, UnavailableError, ConfigurationError, QuotaError) as trouble:
@@ -134,14 +147,14 @@ class Recognition:
             if (answer := self._journal.load(content)) is None:
                 raise paused.error from None
             request.lease.answers.add(content.answer_key)
-            return Recognised(provider, content, answer)
+            return Recognised(provider, content, answer, image)
         try:
             _need_time(request.budget)
             answer = self._own_or_twins(content, request) or self._paid(provider, image, content, permit, request)
         except BaseException:
             self._states.undecided(permit)
             raise
-        return Recognised(provider, content, answer)
+        return Recognised(provider, content, answer, image)
 
     def _configured(self, candidate: type[Provider], secret: SecretContent) -> Provider:
         return candidate.configured(secret.member(candidate.name), allow_http=self._allow_http)
@@ -202,11 +215,16 @@ class Recognition:
         lease = request.lease
         try:
             answer = self._client.recognise(
-                provider, lambda now: provider.call(image, request.claim, now=now), request.budget
+                provider,
+                lambda attempt: provider.call(image, request.claim, attempt),
+                request.budget,
+                lambda: self._journal.count_again(content, lease),
             )
         except ProviderError as error:
             self._report(error, request)
-            if not (isinstance(error, RetryableError) and error.maybe_billed):
+            if isinstance(error, RetriedOnceError):
+                lease.uncertain_calls -= 1  # it was answered, and may be billed
+            elif not (isinstance(error, RetryableError) and error.maybe_billed):
                 lease.paid_calls -= 1
                 lease.uncertain_calls -= 1
             self._journal.release(content, lease)

@@ -31,7 +31,8 @@ _DAY = 86400
 # everything about an upload that a newer upload under the same key, or its erasure, makes untrue
 _OF_ONE_UPLOAD = (
     "version_id", "case_id", "content_sha256", "provider", "provider_request_id", "recognized_at", "card",
-    "other_cards", "quality", "risk", "reasons", "findings", "waiting_for", "waiting_since", "ticket",
+    "other_cards", "quality", "risk", "reasons", "findings", "portrait_key", "card_image_key", "waiting_for",
+    "waiting_since", "ticket",
 )  # fmt: skip
 _OF_LIFE = (
     "bucket", "key", "etag", "size", "paid_calls", "uncertain_calls", "attempts", "lease_owner", "lease_until",

@@ -67,6 +67,13 @@ def provider_error(
         metric.add_dimension(name="error_class", value=error_class)
 
 
+def balance(provider: str, left: int) -> None:
+    """How many recognitions are left with a provider that sells them in advance."""
+    _logger.info("balance", extra={"provider": provider, "balance": left})
+    with single_metric(name="ProviderBalance", unit=MetricUnit.Count, value=left, namespace="cardintake") as metric:
+        metric.add_dimension(name="provider", value=provider)
+
+
 def crashed(error: BaseException, *, record_id: str | None = None) -> None:
     """An error that nobody expected: its type and where it arose. Its text may quote data and is not logged."""
     frames = []

@@ -1,14 +1,17 @@
 """AccuAuth Peru: /ocr/idcard reads the Peruvian DNI, old and new, both sides, and the foreigner's card (ALIEN).
 
-Two static headers, no signature. The image goes as the multipart part `file`. Throttling and quota come as HTTP 403:
-the `status` field decides, not the HTTP code. `results` may be empty with status OK: no card in the picture.
+Two static headers, no signature. The image goes as the multipart part `file`, or as the form field `image_base64`.
+Throttling and quota come as HTTP 403: the `status` field decides, not the HTTP code. `results` may be empty with status
+OK: no card in the picture.
 """
 
+import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from datetime import date, datetime
-from typing import Annotated, Any, ClassVar, Literal, Self
+from datetime import date
+from typing import Annotated, Any, ClassVar, Literal, Self, TypeGuard
+from urllib.parse import urlencode
 
 from pydantic import Field
 
@@ -33,7 +36,7 @@ from cardintake.providers.errors import (
     ThrottledError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Answer, Call, CardReading, Claim, Reading, json_object
+from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, Region, json_object
 from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
 
 _CONFIGURATION = frozenset({"UNAUTHORIZED", "KEY_EXPIRED", "NO_PERMISSION", "NOT_FOUND"})
@@ -49,6 +52,7 @@ _FRONT_ONLY = frozenset(
 )  # fmt: skip
 _BACK_ONLY = frozenset({"address", "region", "department", "province", "district"})
 
+_FARTHEST_PIXEL = 100_000  # far outside of any picture that is taken
 
 # more than a picture can hold legibly, and less than makes a record too large to store
 MAX_CARDS = 20
@@ -61,6 +65,7 @@ class _Options(ProviderOptions):
 class _Secret(ProviderSecret):
     api_id: Credential
     api_secret: Credential
+    image_parameter: Literal["file", "image_base64"] = "file"
     options: _Options = _Options()
 
 
@@ -70,6 +75,7 @@ class AccuAuth:
     name: ClassVar[str] = "accuauth"
     country: ClassVar[Country] = "PER"
     reads: ClassVar[frozenset[DocumentType]] = frozenset({"pe_dni", "pe_foreigner_card"})
+    tokens: ClassVar[None] = None
     # PDF is listed, but as boilerplate from another country's document: not sent
     limits: ClassVar[ImageLimits] = ImageLimits(
         formats=frozenset({"JPEG", "PNG"}), max_bytes=5 * 1000 * 1000, min_side=128, max_side=6000
@@ -80,35 +86,23 @@ class AccuAuth:
 
     @classmethod
     def configured(cls, secret: object, *, allow_http: bool) -> Self:
-        """From `{"base_url", "api_id", "api_secret", "options"?: {"detect_face": 0 | 1}}`."""
+        """From `{"base_url", "api_id", "api_secret", "image_parameter"?, "options"?: {"detect_face": 0 | 1}}`."""
         return cls(validated(_Secret, cls.name, secret, allow_http=allow_http))
 
     def options_key(self, claim: Claim) -> str:  # noqa: ARG002 - nothing that is claimed enters the request
         """The options that were set."""
         return self._secret.options.model_dump_json(exclude_none=True)
 
-    def call(self, image: FittedImage, claim: Claim, *, now: datetime) -> Call:  # noqa: ARG002
-        """The request for one image, as multipart/form-data."""
-        # a boundary that cannot occur inside the image by accident, and the same bytes for the same image
-        boundary = hashlib.sha256(image.data).hexdigest()
-        extension = image.format.lower()
-        parts = [
-            f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="scan.{extension}"\r\n'
-            f"Content-Type: {_MEDIA_TYPES[image.format]}\r\n\r\n".encode(),
-            image.data,
-        ]
-        if self._secret.options.detect_face is not None:
-            parts.append(
-                f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="detect_face"\r\n\r\n'
-                f"{self._secret.options.detect_face}".encode()
-            )
-        parts.append(f"\r\n--{boundary}--\r\n".encode())
+    def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:  # noqa: ARG002
+        """The request for one image, as the form type that `image_parameter` needs."""
+        form = _multipart if self._secret.image_parameter == "file" else _urlencoded
+        content_type, body = form(image, self._secret.options.model_dump(exclude_none=True))
         headers = {
-            "Content-Type": f"multipart/form-data; boundary={boundary}",
+            "Content-Type": content_type,
             "X-DF-API-ID": self._secret.api_id.get_secret_value(),
             "X-DF-API-SECRET": self._secret.api_secret.get_secret_value(),
         }
-        return Call(f"{self._secret.base_url}/ocr/idcard", headers, b"".join(parts))
+        return Call(f"{self._secret.base_url}/ocr/idcard", headers, body)
 
     def check(self, answer: Answer) -> None:
         """Errors by the `status` field."""
@@ -121,8 +115,12 @@ class AccuAuth:
         document = json_object(self.name, answer)
         if error := self._error(document, answer.status):
             raise error
-        cards = [_read_card(result) for result in document["results"][:MAX_CARDS]]
-        return Reading(cards=tuple(card for card in cards if card is not None), request_id=_request_id(document))
+        results = document["results"][:MAX_CARDS]
+        read = [(card, result) for result in results if (card := _read_card(result)) is not None]
+        fronts = [result for card, result in read if card.card.side == "front"]
+        # the front that the record's card is, or stands beside: never the face of somebody else's card
+        face = _region(fronts[0].get("face_region")) if fronts and self._secret.options.detect_face else None
+        return Reading(cards=tuple(card for card, _ in read), request_id=_request_id(document), portrait=face)
 
     def _error(self, document: Mapping[str, Any], http_status: int) -> ProviderError | None:
         status = document.get("status")
@@ -153,6 +151,29 @@ class AccuAuth:
         return RetryableError(self.name, "a status that the document does not list", request_id=request_id)
 
 
+def _multipart(image: FittedImage, options: Mapping[str, int]) -> tuple[str, bytes]:
+    """Content type and body, the image as the part `file`."""
+    # a boundary that cannot occur inside the image by accident, and the same bytes for the same image
+    boundary = hashlib.sha256(image.data).hexdigest()
+    parts = [
+        f'--{boundary}\r\nContent-Disposition: form-data; name="file"; filename="scan.{image.format.lower()}"\r\n'
+        f"Content-Type: {_MEDIA_TYPES[image.format]}\r\n\r\n".encode(),
+        image.data,
+        *(
+            f'\r\n--{boundary}\r\nContent-Disposition: form-data; name="{name}"\r\n\r\n{value}'.encode()
+            for name, value in options.items()
+        ),
+        f"\r\n--{boundary}--\r\n".encode(),
+    ]
+    return f"multipart/form-data; boundary={boundary}", b"".join(parts)
+
+
+def _urlencoded(image: FittedImage, options: Mapping[str, int]) -> tuple[str, bytes]:
+    """Content type and body, the image as the field `image_base64`."""
+    fields = {"image_base64": base64.b64encode(image.data), **options}
+    return "application/x-www-form-urlencoded", urlencode(fields).encode()
+
+
 def _request_id(document: Mapping[str, Any]) -> str | None:
     """Theirs for the call; it is logged, so only what looks like one."""
     value = document.get("request_id")
@@ -163,6 +184,22 @@ def _are_results(results: object) -> bool:
     """A list of objects, each with a `card_info` object where it has one at all."""
     return isinstance(results, list) and all(
         isinstance(result, dict) and isinstance(result.get("card_info") or {}, dict) for result in results
+    )
+
+
+def _region(corners: object) -> Region | None:
+    """Four different points, each a pair of numbers, also outside of the picture; None for anything else."""
+    if not (isinstance(corners, list) and len(corners) == 4 and all(_is_point(corner) for corner in corners)):
+        return None
+    first, second, third, fourth = ((round(x), round(y)) for x, y in corners)
+    return Region((first, second, third, fourth)) if len({first, second, third, fourth}) == 4 else None
+
+
+def _is_point(value: object) -> TypeGuard[tuple[float, float]]:
+    return (
+        isinstance(value, list)
+        and len(value) == 2
+        and all(type(number) in (int, float) and abs(number) <= _FARTHEST_PIXEL for number in value)
     )
 
 

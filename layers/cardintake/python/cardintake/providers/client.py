@@ -5,7 +5,7 @@ Errors of the transport become typed errors here; what an answer says is the pro
 
 import random
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 
 import httpx
@@ -14,13 +14,17 @@ from cardintake import limits
 from cardintake.budget import Budget
 from cardintake.providers.errors import (
     ConfigurationError,
+    ProviderError,
+    QuotaError,
     RequestRefusedError,
     RetriedOnceError,
     RetryableError,
+    StaleCredentialError,
     ThrottledError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Answer, Call, Provider
+from cardintake.providers.protocol import Answer, Attempt, Call, Prepaid, Provider, Token, TokenSource
+from cardintake.providers.tokens import TokenCache
 
 
 class ProviderClient:
@@ -36,31 +40,85 @@ class ProviderClient:
             limits=httpx.Limits(max_connections=limits.WORKERS, max_keepalive_connections=limits.WORKERS),
         )
         self._sleep = sleep
+        self._tokens = TokenCache()
 
-    def recognise(self, provider: Provider, make_call: Callable[[datetime], Call], budget: Budget) -> Answer:
+    def recognise(
+        self,
+        provider: Provider,
+        make_call: Callable[[Attempt], Call],
+        budget: Budget,
+        before_paying_again: Callable[[], None] = lambda: None,
+    ) -> Answer:
         """A final answer, checked by the provider. Calls again, newly signed, what was certainly not billed.
 
-        Raises the typed errors of `errors`; a RetryableError only when the tries or the budget are used up.
+        A picture that the provider had trouble with is sent once more, and either call may be billed:
+        `before_paying_again` is told. Raises the typed errors of `errors`; a RetryableError only when the tries or the
+        budget are used up.
         """
-        for attempt in range(1, limits.TRIES_IN_INVOCATION + 1):
+        answers: list[Answer] = []
+
+        def checked(answer: Answer) -> Answer:
+            answers.append(answer)
+            provider.check(answer)
+            return answer
+
+        for number in range(1, limits.TRIES_IN_INVOCATION + 1):
             try:
-                answer = self._send(provider.name, make_call(datetime.now(UTC)), budget)
-                provider.check(answer)
+                return self._asked(provider, make_call, checked, budget)
             except RetriedOnceError:
-                if attempt > 1:
-                    return answer
-                if budget.remaining < limits.RETRY_ONCE_SECONDS + limits.MIN_SECONDS_TO_BEGIN:
+                if number > 1:
+                    return answers[-1]
+                if not self._paused(limits.RETRY_ONCE_SECONDS, budget):
                     raise
-                self._sleep(limits.RETRY_ONCE_SECONDS)
+                before_paying_again()
             except RetryableError as error:
-                pause = random.uniform(0.5, 1.0) * 0.4 * 2**attempt  # noqa: S311 - jitter, no secret
-                last = attempt == limits.TRIES_IN_INVOCATION
-                if error.maybe_billed or last or budget.remaining < pause + limits.MIN_SECONDS_TO_BEGIN:
+                last = number == limits.TRIES_IN_INVOCATION
+                if error.maybe_billed or last or not self._paused(_backoff(number), budget):
                     raise
-                self._sleep(pause)
-            else:
-                return answer
         raise AssertionError("unreachable: the last try returns or raises")
+
+    def balance(self, provider: Prepaid, budget: Budget) -> int:
+        """How many recognitions are left at a provider that sells them in advance. Raises like `recognise`."""
+        for number in range(1, limits.TRIES_IN_INVOCATION + 1):
+            try:
+                return self._asked(provider, provider.balance_call, provider.balance, budget)
+            except RetryableError:  # asking costs nothing, whether it was seen or not
+                if number == limits.TRIES_IN_INVOCATION or not self._paused(_backoff(number), budget):
+                    raise
+        raise AssertionError("unreachable: the last try returns or raises")
+
+    def _paused(self, seconds: float, budget: Budget) -> bool:
+        """Waits; False, at once, when the budget does not bear another call after it."""
+        if budget.remaining < seconds + limits.MIN_SECONDS_TO_BEGIN:
+            return False
+        self._sleep(seconds)
+        return True
+
+    def _asked[T](
+        self, provider: Provider, make_call: Callable[[Attempt], Call], judge: Callable[[Answer], T], budget: Budget
+    ) -> T:
+        """One try; what was refused for a time or token that had expired is signed anew, once."""
+        attempt = self._attempt(provider, budget)
+        try:
+            return _judged(provider.name, self._send(provider.name, make_call(attempt), budget), judge)
+        except StaleCredentialError:
+            if provider.tokens is not None:
+                self._tokens.drop(provider.tokens, attempt.token)
+            anew = make_call(self._attempt(provider, budget))
+            return _judged(provider.name, self._send(provider.name, anew, budget), judge)
+
+    def _attempt(self, provider: Provider, budget: Budget) -> Attempt:
+        source = provider.tokens
+        if source is None:
+            return Attempt(datetime.now(UTC))
+        token = self._tokens.current(source, lambda: self._fetched(provider.name, source, budget))
+        return Attempt(datetime.now(UTC), token=token)
+
+    def _fetched(self, provider: str, source: TokenSource, budget: Budget) -> Token:
+        try:
+            return _judged(provider, self._send(provider, source.call(), budget), source.token)
+        except RetryableError as error:  # nobody bills a token
+            raise RetryableError(provider, error.code, request_id=error.request_id) from None
 
     def _send(self, provider: str, call: Call, budget: Budget) -> Answer:
         # the time-out holds for each of sending and receiving: half of what is left bounds both
@@ -91,23 +149,51 @@ class ProviderClient:
             raise UnreadableAnswerError(provider, "answer cannot be decompressed") from None
         except httpx.TransportError as error:
             raise RetryableError(provider, type(error).__name__, maybe_billed=True) from None
-        return self._judged(provider, response, bytes(body))
+        return self._answer(provider, response, bytes(body))
 
-    def _judged(self, provider: str, response: httpx.Response, body: bytes) -> Answer:
+    def _answer(self, provider: str, response: httpx.Response, body: bytes) -> Answer:
         """What the HTTP status alone decides, whoever the provider is."""
         status = response.status_code
-        if status == httpx.codes.TOO_MANY_REQUESTS:
-            raise ThrottledError(provider, "HTTP 429", retry_after=_seconds(response.headers.get("Retry-After")))
         if 300 <= status < 400:
             raise ConfigurationError(provider, f"HTTP {status}: redirects are not followed, check base_url")
         if not body.lstrip().startswith(b"{"):
+            if status == httpx.codes.TOO_MANY_REQUESTS:
+                raise _throttled(provider, response.headers)
             if status >= 500 or status == httpx.codes.REQUEST_TIMEOUT:
                 raise RetryableError(provider, f"HTTP {status}")
             if status == httpx.codes.REQUEST_ENTITY_TOO_LARGE:
                 raise RequestRefusedError(provider, "HTTP 413")  # this picture's trouble, not the deployment's
             if status >= 400:
                 raise ConfigurationError(provider, f"HTTP {status} without the provider's error document")
-        return Answer(status, body, datetime.now(UTC), request_id=response.headers.get("X-Request-Id"))
+        return Answer(
+            status,
+            body,
+            datetime.now(UTC),
+            request_id=response.headers.get("X-Request-Id"),
+            headers=dict(response.headers),
+        )
+
+
+def _judged[T](provider: str, answer: Answer, judge: Callable[[Answer], T]) -> T:
+    """What the answer says. Too many requests are too many, unless the document tells that nothing is left."""
+    if answer.status != httpx.codes.TOO_MANY_REQUESTS:
+        return judge(answer)
+    try:
+        judge(answer)
+    except QuotaError:
+        raise
+    except ProviderError:
+        pass
+    raise _throttled(provider, answer.headers)
+
+
+def _throttled(provider: str, headers: Mapping[str, str]) -> ThrottledError:
+    return ThrottledError(provider, "HTTP 429", retry_after=_seconds(headers.get("retry-after")))
+
+
+def _backoff(number: int) -> float:
+    """Seconds before the next try."""
+    return random.uniform(0.5, 1.0) * 0.4 * 2.0**number  # noqa: S311 - jitter, no secret
 
 
 def _seconds(retry_after: str | None) -> float | None:

@@ -1,4 +1,6 @@
-"""What can go wrong with a provider. The class decides what follows; nothing is ever decided by a message's text.
+"""What can go wrong with a provider. The class decides what follows.
+
+A provider's text decides its class only where its document has no code for it, in that provider's module.
 
     ProviderError
     ├── RetryableError          network, 5xx: tried again, at most MAX_ATTEMPTS times
@@ -8,6 +10,7 @@
     ├── ThrottledError          waits, and is never counted as an attempt
     ├── ImageRefusedError            the provider will not read this image: REJECTED, journaled like a reading
     ├── ConfigurationError      credentials, path, permission, secret: the provider is paused, scans wait
+    │   └── StaleCredentialError    an expired time or token: once more with a fresh one, then the same
     ├── QuotaError              used up or frozen: the same
     └── RequestRefusedError     the request was malformed, our bug: FAILED
 
@@ -89,6 +92,10 @@ class ConfigurationError(ProviderError):
 
     error_class = "configuration"
     waiting_for = Reason.PROVIDER_MISCONFIGURED
+
+
+class StaleCredentialError(ConfigurationError):
+    """The request's time or token is past: it is signed anew and sent once more, before anybody is told."""
 
 
 class QuotaError(ProviderError):

@@ -4,7 +4,8 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, ClassVar, Protocol, Self
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
+from uuid import UUID, uuid4
 
 from cardintake.cards.models import Card, Country, DocumentType, Side
 from cardintake.images import FittedImage, ImageLimits
@@ -28,7 +29,38 @@ class Answer:
     body: bytes = field(repr=False)
     answered_at: datetime
     request_id: str | None = None
-    retry_after: float | None = None
+    headers: Mapping[str, str] = field(default_factory=dict, repr=False)  # lower-case names; never journaled
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """What is new with every try: the time, an id never used before, and the token where the provider wants one."""
+
+    now: datetime
+    nonce: UUID = field(default_factory=uuid4)
+    token: str | None = field(default=None, repr=False)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """What a token call brought; `expires_at` with a zone."""
+
+    value: str = field(repr=False)
+    expires_at: datetime
+
+
+class TokenSource(Protocol):
+    """Where a provider's tokens come from. The client fetches one, keeps it, and fetches another when it expires."""
+
+    @property
+    def key(self) -> str:
+        """The same credentials, the same text; nothing secret."""
+
+    def call(self) -> Call:
+        """The request for a token."""
+
+    def token(self, answer: Answer) -> Token:
+        """The token in the answer. Raises the typed errors."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,13 +79,33 @@ class CardReading:
     impossible_dates: tuple[str, ...] = ()
 
 
+type Signal = str | int | float | bool
+
+
+@dataclass(frozen=True, slots=True)
+class Region:
+    """A quadrilateral in pixels of the picture as it was sent: top left, top right, bottom right, bottom left."""
+
+    corners: tuple[tuple[int, int], tuple[int, int], tuple[int, int], tuple[int, int]]
+
+
+type Crop = bytes | Region
+"""An image file that the provider cut out, or where in the picture it found what was asked for."""
+
+
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """A provider's answer, normalised. `signals` are its quality and risk verdicts by name, e.g. risk: copy."""
+    """A provider's answer, normalised.
+
+    `signals`: its quality and risk verdicts under their documented names (`risk`, `card_quality.IsClear`,
+    `verification_result.valid_number`); what follows from each stands in `signals.py`. Crops only when asked for.
+    """
 
     cards: tuple[CardReading, ...]
     request_id: str | None = None
-    signals: Mapping[str, str] = field(default_factory=dict)
+    signals: Mapping[str, Signal] = field(default_factory=dict)
+    portrait: Crop | None = field(default=None, repr=False)
+    card_image: Crop | None = field(default=None, repr=False)
 
 
 class Provider(Protocol):
@@ -64,6 +116,10 @@ class Provider(Protocol):
     reads: ClassVar[frozenset[DocumentType]]
     limits: ClassVar[ImageLimits]
 
+    @property
+    def tokens(self) -> TokenSource | None:
+        """Where the token of a call comes from; None when the credentials themselves sign it."""
+
     @classmethod
     def configured(cls, secret: object, *, allow_http: bool) -> Self:
         """From the provider's member of the secret. Raises ConfigurationError naming the field."""
@@ -71,7 +127,7 @@ class Provider(Protocol):
     def options_key(self, claim: Claim) -> str:
         """What besides the image decides the answer: the same text, the same answer."""
 
-    def call(self, image: FittedImage, claim: Claim, *, now: datetime) -> Call:
+    def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:
         """The signed request that reads one image."""
 
     def check(self, answer: Answer) -> None:
@@ -79,6 +135,17 @@ class Provider(Protocol):
 
     def read(self, answer: Answer) -> Reading:
         """The reading in a final answer. Raises ImageRefusedError when that is what the answer says."""
+
+
+@runtime_checkable
+class Prepaid(Provider, Protocol):
+    """A provider that sells recognitions in advance and can be asked how many are left."""
+
+    def balance_call(self, attempt: Attempt) -> Call:
+        """The signed request for the balance."""
+
+    def balance(self, answer: Answer) -> int:
+        """How many recognitions are left. Raises the typed errors."""
 
 
 def json_object(provider: str, answer: Answer) -> dict[str, Any]:
