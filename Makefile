@@ -14,7 +14,7 @@ CHOICE = $(if $(PROVIDER),--provider '$(PROVIDER)')
 export PYTHON313
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up scan down test check lint build lock clean laptop
+.PHONY: help demo up scan down test check lint build schemas lock clean laptop
 
 help: ## List what can be done
 	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
@@ -36,7 +36,7 @@ test: laptop lint ## Run every check and every test
 	@$(PYTEST)
 
 check: lint ## Run the checks and tests that need neither emulator nor container nor OCR
-	@$(PYTEST) -m "not emulator and not container and not ocr"
+	@$(PYTEST) -m "not emulator and not container and not ocr and not thorough"
 
 lint:
 	@$(BOOTSTRAP) dev sam
@@ -48,6 +48,10 @@ lint:
 build: ## Build the application for this machine's processor
 	@$(BOOTSTRAP) dev sam
 	@$(DEV) -m local.building build
+
+schemas: ## Write schemas/ and docs/reasons.md from the code
+	@$(BOOTSTRAP) dev
+	@$(DEV) -m local.schemas
 
 lock: ## Lock the requirements again, with hashes, at the newest versions that fit
 	@$(BOOTSTRAP) uv

@@ -325,6 +325,7 @@ def test_a_foreigners_number_is_never_taken_apart() -> None:
         ({"birthday": "", "birthday_s": "07-03-1991"}, "birth_date", "1991-03-07"),
         ({"birthday": "xx MAR 1991", "birthday_s": "07-03-1991"}, "birth_date", "1991-03-07"),
         ({"birthday": "07 SET 1991", "birthday_s": ""}, "birth_date", "1991-09-07"),
+        ({"birthday": "07 SET 1991", "birthday_s": "xx-09-1991"}, "birth_date", "1991-09-07"),
     ],
 )  # fmt: skip
 def test_every_form_of_a_field(info: dict[str, object], field: str, expected: object) -> None:
@@ -536,3 +537,10 @@ def test_more_cards_than_a_record_can_hold_are_cut_off() -> None:
     document = recorded("accuauth", "new_front")
     document["results"] *= 500
     assert len(readings_of(document)) == MAX_CARDS
+
+
+@pytest.mark.parametrize("kind", [None, "", "UNHEARD_OF"])
+def test_a_card_that_it_does_not_name_is_told_by_its_fields(kind: object) -> None:
+    document = mutated_at(recorded("accuauth", "foreigner_front"), ("results", 0, "card_type"), kind)
+    (card,) = cards_of(document)
+    assert card == cards_of(recorded("accuauth", "foreigner_front"))[0]

@@ -655,7 +655,18 @@ def test_the_verification_of_a_side_is_its_own() -> None:
 
 @pytest.mark.parametrize(
     "written",
-    ["1990-02-30", "07-03-1990", "1990-03", "unknown", "90-03-07", "1990.03.07", "19900307", "1990-3-7", "XXXX-03-07"],
+    [
+        "1990-02-30",
+        "07-03-1990",
+        "1990-03",
+        "unknown",
+        "90-03-07",
+        "1990.03.07",
+        "19900307",
+        "1990-3-7",
+        "XXXX-03-07",
+        "١٩٩٠-٠٣-٠٧",
+    ],
 )
 def test_a_birth_that_is_no_date_is_left_out_and_said(written: str) -> None:
     (reading,) = readings_of(with_result("portrait", birth=written))

@@ -262,6 +262,7 @@ def fitted(data: bytes) -> FittedImage:
     return FittedImage(data, "PNG", 200, 200)
 
 
+@pytest.mark.thorough
 def test_our_list_of_fifty_and_the_twins_refusal_of_fifty_one(base_url: str) -> None:
     provider = module(base_url)
     call = provider.call_for([fitted(picture(200, 100 + n)) for n in range(50)], Attempt(datetime.now(UTC)))

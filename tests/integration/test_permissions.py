@@ -53,9 +53,9 @@ def quiet(laptop: Laptop) -> Iterator[None]:
 # ── What the application does, and how one sees that it was done ──────────────────────────────────────────────────────
 
 
-def uploaded(pipeline: Pipeline, data: bytes | None = None) -> tuple[str, dict[str, Any]]:
+def uploaded(pipeline: Pipeline, data: bytes | None = None, folder: str = "cn") -> tuple[str, dict[str, Any]]:
     """A scan that nobody has looked at: its key, and the notification that S3 would send."""
-    key = f"cn/{uuid.uuid4().hex}.jpg"
+    key = f"{folder}/{uuid.uuid4().hex}.jpg"
     body = data or encode(print_card("cn_emblem", next(_SEEDS)).picture)
     pipeline.upload(key, body)
     etag = pipeline.stack.client("s3").head_object(Bucket=pipeline.outputs.scans_bucket, Key=key)["ETag"].strip('"')
@@ -68,6 +68,18 @@ def reads_a_card(pipeline: Pipeline) -> None:
     record = pipeline.item(pipeline.record_id(key))
     assert record is not None
     assert record["card"]["document_type"] == "cn_resident_id"
+
+
+def joins_a_case(pipeline: Pipeline) -> None:
+    case = a_case()
+    for kind in ("cn_portrait", "cn_emblem"):
+        _, event = uploaded(pipeline, encode(print_card(kind, next(_SEEDS)).picture), f"cn/{case}")
+        assert pipeline.invoke(event)["records"][0]["status"] == "RECOGNIZED"
+    item = pipeline.item(f"case_{case}")
+    assert item is not None
+    assert len(item["members"]) == 2
+    in_case = [one for one in items(pipeline, "number_") if case in dict(one["members"]).values()]
+    assert len(in_case) == 1
 
 
 def uses_an_answer_again(pipeline: Pipeline) -> None:
@@ -133,6 +145,18 @@ def sweeps_an_unfinished_erasure(pipeline: Pipeline) -> None:
     assert "answer_keys" not in (pipeline.item(pipeline.record_id(key)) or {})
 
 
+def sweeps_a_scan_out_of_its_case(pipeline: Pipeline) -> None:
+    case = a_case()
+    one, _ = read_before(pipeline, case)
+    read_before(pipeline, case)
+    overdue(pipeline, one, status="ERASED")
+    assert pipeline.sweep()["erased"] == 1
+    item = pipeline.item(f"case_{case}")
+    assert item is not None
+    assert pipeline.record_id(one) not in dict(item["members"])
+    assert len(item["members"]) == 1
+
+
 def asks_for_a_balance(pipeline: Pipeline) -> None:
     forget_state(pipeline.stack)
     assert left(pipeline) > 0
@@ -153,16 +177,20 @@ PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
         ("KeepAnswers", "s3:PutObject"): reads_a_card,
         ("KeepAnswers", "s3:DeleteObject"): erases_a_scan,
         ("KeepRecords", "dynamodb:GetItem"): reads_a_card,
+        ("KeepRecords", "dynamodb:BatchGetItem"): joins_a_case,
         ("KeepRecords", "dynamodb:PutItem"): reads_a_card,
         ("KeepRecords", "dynamodb:UpdateItem"): reads_a_card,
         ("KeepRecords", "dynamodb:DeleteItem"): erases_a_scan,
         ("ReadCredentials", "secretsmanager:GetSecretValue"): reads_a_card,
+        ("ReadLookupKey", "secretsmanager:GetSecretValue"): joins_a_case,
         ("Announce", "events:PutEvents"): announces_a_rejection,
         ("SendScansAgain", "sqs:SendMessage"): sends_a_waiting_scan_again,
     },
     "SweepRole": {
         ("FindDueItems", "dynamodb:Query"): sweeps_an_undelivered_event,
         ("SettleRecords", "dynamodb:GetItem"): sweeps_an_undelivered_event,
+        ("SettleRecords", "dynamodb:BatchGetItem"): sweeps_a_scan_out_of_its_case,
+        ("SettleRecords", "dynamodb:PutItem"): sweeps_a_scan_out_of_its_case,
         ("SettleRecords", "dynamodb:UpdateItem"): sweeps_an_undelivered_event,
         ("SettleRecords", "dynamodb:DeleteItem"): sweeps_an_unfinished_erasure,
         ("DeleteAnswers", "s3:DeleteObject"): sweeps_an_unfinished_erasure,
@@ -287,11 +315,15 @@ def denials(pipeline: Pipeline) -> list[str]:
 # ── What was there before ─────────────────────────────────────────────────────────────────────────────────────────────
 
 
-def read_before(pipeline: Pipeline) -> tuple[str, set[str]]:
+def a_case() -> str:
+    return f"C-{uuid.uuid4().hex[:8]}0"
+
+
+def read_before(pipeline: Pipeline, case: str | None = None) -> tuple[str, set[str]]:
     """A scan that has been read: its key, and the keys of its answers."""
     before = pipeline.answers()
     with everything_granted(pipeline.stack):
-        key, event = uploaded(pipeline)
+        key, event = uploaded(pipeline, folder=f"cn/{case}" if case else "cn")
         assert pipeline.invoke(event)["records"][0]["status"] == "RECOGNIZED"
     return key, pipeline.answers() - before
 

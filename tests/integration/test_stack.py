@@ -40,7 +40,8 @@ def folder(country: str = "cn") -> str:
 )
 def test_an_uploaded_card_becomes_a_record_with_every_field(kind: Kind, provider: str, pipeline: Pipeline) -> None:
     card = fresh(kind)
-    key = f"{folder(kind[:2])}/C-1001/scan.jpg"
+    case = f"C-{next(_SEEDS)}"  # nobody else's: the sides of a case have to belong together
+    key = f"{folder(kind[:2])}/{case}/scan.jpg"
     data = encode(card.picture)
     record = pipeline.record(pipeline.upload(key, data))
     assert record["card"] == card.card
@@ -52,7 +53,7 @@ def test_an_uploaded_card_becomes_a_record_with_every_field(kind: Kind, provider
         "provider": provider,
         "paid_calls": 1,
     }
-    assert (record["bucket"], record["key"], record["case_id"]) == (pipeline.outputs.scans_bucket, key, "C-1001")
+    assert (record["bucket"], record["key"], record["case_id"]) == (pipeline.outputs.scans_bucket, key, case)
     assert record["size"] == len(data)
     assert pipeline.events_about(record["record_id"]) == []
 
@@ -185,6 +186,20 @@ def test_a_broken_provider_makes_the_scan_wait_and_a_message_carries_it_on(pipel
         record = pipeline.record(waiting)
     assert record["status"] == "RECOGNIZED"
     assert "waiting_for" not in record
+
+
+def test_two_sides_of_a_case_are_checked_against_each_other(pipeline: Pipeline) -> None:
+    case = f"C-{next(_SEEDS)}"
+    portrait, same, other = fresh("cn_portrait"), next(_SEEDS), next(_SEEDS)
+    first = pipeline.record(pipeline.upload(f"{folder()}/{case}/front.jpg", encode(portrait.picture)))
+    assert first["reasons"] == []
+    stranger = print_card("cn_emblem", same, issuing_authority="另外市公安局")
+    second = pipeline.record(pipeline.upload(f"{folder()}/{case}/back.jpg", encode(stranger.picture)))
+    assert "SIDES_DISAGREE" in second["reasons"]
+    assert second["risk"] == "suspected"
+    elsewhere = encode(print_card("cn_portrait", other, id_number=str(portrait.card["id_number"])).picture)
+    third = pipeline.record(pipeline.upload(f"{folder()}/C-{next(_SEEDS)}/front.jpg", elsewhere))
+    assert "NUMBER_SEEN_IN_OTHER_CASE" in third["reasons"]
 
 
 def test_a_secret_without_a_field_is_named_and_the_scan_waits(pipeline: Pipeline) -> None:

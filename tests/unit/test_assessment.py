@@ -17,6 +17,7 @@ from cardintake.cards.models import (
     PeruvianDniBack,
     PeruvianDniFront,
     PeruvianForeignerCardFront,
+    Side,
 )
 from cardintake.images import Measures
 from cardintake.providers.protocol import CardReading, Claim, Reading
@@ -91,6 +92,8 @@ def test_a_clean_card_has_nothing_to_say(card: Card) -> None:
         (PORTRAIT, {"id_number": "990105199003070038"}, {"ID_NUMBER_INVALID"}),
         (PORTRAIT, {"id_number": "99010519900307003"}, {"ID_NUMBER_INVALID"}),
         (PORTRAIT, {"id_number": "990105199002300012"}, {"ID_NUMBER_INVALID"}),
+        (PORTRAIT, {"id_number": "990105202601160010", "birth_date": date(2026, 1, 16)}, {"ID_NUMBER_INVALID"}),
+        (PORTRAIT, {"id_number": "990105202601150031", "birth_date": date(2026, 1, 15)}, set()),
         (PORTRAIT, {"id_number": "990105900307003"}, {"ID_NUMBER_NOT_CHECKABLE"}),
         (PORTRAIT, {"id_number": "990105********0037"}, {"ID_NUMBER_NOT_CHECKABLE"}),
         (PORTRAIT, {"id_number": "99010519900307003*"}, {"ID_NUMBER_NOT_CHECKABLE"}),
@@ -118,6 +121,10 @@ def test_a_clean_card_has_nothing_to_say(card: Card) -> None:
         (FRONT, {"expiry_date": None, "no_expiry": True}, set()),
         (FRONT, {"issue_date": date(2026, 1, 16)}, {"CARD_NOT_YET_VALID"}),
         (FRONT, {"expiry_date": date(2027, 3, 3)}, set()),
+        (
+            FRONT, {"issue_date": date(2025, 3, 3), "expiry_date": date(2025, 3, 3)},
+            {"VALIDITY_TERM_UNUSUAL", "CARD_EXPIRED"},
+        ),
         (FOREIGNER, {"expiry_date": date(2020, 1, 1)}, {"CARD_EXPIRED"}),
         (FOREIGNER, {"issue_date": date(2030, 1, 1)}, {"CARD_NOT_YET_VALID"}),
     ],
@@ -173,10 +180,22 @@ def test_only_a_claimed_side_can_be_reversed() -> None:
 
 
 @pytest.mark.parametrize(
+    ("card", "claimed", "reversed_side"),
+    [(PORTRAIT, "front", False), (EMBLEM, "back", False), (PORTRAIT, "back", True), (EMBLEM, "front", True),
+     (FRONT, "portrait", False), (BACK, "emblem", False), (FRONT, "emblem", True)],
+)  # fmt: skip
+def test_a_side_may_be_claimed_in_the_words_for_another_countrys_cards(
+    card: Card, claimed: Side, *, reversed_side: bool
+) -> None:
+    assert judged(card, claim=Claim(side=claimed)).reasons == (["SIDE_REVERSED"] if reversed_side else [])
+
+
+@pytest.mark.parametrize(
     ("claim", "cards", "chosen"),
     [
         (Claim(), (EMBLEM, PORTRAIT), PORTRAIT), (Claim(), (PORTRAIT, EMBLEM), PORTRAIT),
         (Claim(side="emblem"), (PORTRAIT, EMBLEM), EMBLEM), (Claim(side="portrait"), (EMBLEM, PORTRAIT), PORTRAIT),
+        (Claim(side="back"), (PORTRAIT, EMBLEM), EMBLEM), (Claim(side="front"), (EMBLEM, PORTRAIT), PORTRAIT),
         (Claim(), (BACK, FRONT), FRONT), (Claim(side="back"), (FRONT, BACK), BACK),
         (Claim(), (BACK, changed(BACK, address="OTHER")), BACK),
     ],

@@ -311,6 +311,7 @@ def test_a_probe_that_works_ends_the_pause_and_not_the_shortage_found_meanwhile(
         assert heard(world) == [REFUSED]
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("before", [900, 20], ids=["low", "enough again"])
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_wherever_the_process_dies_the_change_is_announced_once(before: int, when: str) -> None:

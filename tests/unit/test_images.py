@@ -249,6 +249,7 @@ def test_text_that_unpacks_to_much_is_no_way_around(tmp_path: Path) -> None:
     assert peak_megabytes(path, code) < 30
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(("kind", "bound"), [("PNG", 420), ("WEBP", 700)])
 def test_memory_stays_bounded(kind: str, bound: int, tmp_path: Path) -> None:
     """36 megapixels with transparency, 144 MB decoded; WebP's decoder keeps three more of that size."""
@@ -519,6 +520,7 @@ def test_of_a_moving_picture_the_first_frame_is_read() -> None:
         assert blue < 60, kind
 
 
+@pytest.mark.thorough
 def test_scaling_down_keeps_the_whole_picture() -> None:
     large = card((5500, 3465))
     for kind in ("PNG", "JPEG"):

@@ -9,7 +9,7 @@ from tests.unit.world import ANSWERS, CREDENTIALS, EMBLEM, PORTRAIT, DiedError, 
 
 def test_a_clean_card_becomes_a_record_in_five_calls(world: World, photo: bytes) -> None:
     world.deliver(world.upload("in/warm-1/up.jpg", encoded(picture(7))))
-    event = world.upload("uploads/C-1001/front.jpg", photo)
+    event = world.upload("uploads/front.jpg", photo)
     done = world.deliver(event)
 
     assert done.failed_messages == ()
@@ -17,7 +17,7 @@ def test_a_clean_card_becomes_a_record_in_five_calls(world: World, photo: bytes)
         "dynamodb.update_item", "s3.get_object", "dynamodb.transact_write_items", "provider", "s3.put_object",
         "dynamodb.update_item",
     ]  # fmt: skip
-    record = world.record("uploads/C-1001/front.jpg")
+    record = world.record("uploads/front.jpg")
     assert record["status"] == "RECOGNIZED"
     assert record["card"] == {
         "country": "CHN", "document_type": "cn_resident_id", "side": "portrait", "name": "张样例", "sex": "M",
@@ -25,9 +25,23 @@ def test_a_clean_card_becomes_a_record_in_five_calls(world: World, photo: bytes)
     }  # fmt: skip
     assert (record["quality"], record["risk"], record["reasons"]) == ("good", "none", [])
     assert (record["paid_calls"], record["uncertain_calls"], record["attempts"]) == (1, 0, 1)
-    assert (record["case_id"], record["provider"]) == ("C-1001", "ctyun")
-    assert not record.keys() & {"lease_owner", "lease_until", "due_at", "due_shard", "outbox", "waiting_for"}
+    assert record["provider"] == "ctyun"
+    assert not record.keys() & {"case_id", "lease_owner", "lease_until", "due_at", "due_shard", "outbox", "waiting_for"}
     assert world.heard_events() == []
+
+
+def test_a_case_costs_a_call_and_the_other_side_another(world: World) -> None:
+    world.deliver(world.upload("warm.jpg", encoded(picture(7))))
+    to_the_answer = [
+        "dynamodb.update_item", "s3.get_object", "dynamodb.transact_write_items", "provider", "s3.put_object",
+    ]  # fmt: skip
+    world.deliver(world.upload("uploads/C-1001/front.jpg", encoded(picture(1))))
+    assert world.log == [*to_the_answer, "dynamodb.batch_get_item", "dynamodb.transact_write_items"]
+    assert world.record("uploads/C-1001/front.jpg")["case_id"] == "C-1001"
+    world.provider.script = [ctyun_answer(EMBLEM)]
+    world.deliver(world.upload("uploads/C-1001/back.jpg", encoded(picture(2))))
+    case_then_side = ["dynamodb.batch_get_item"] * 2
+    assert world.log == [*to_the_answer, *case_then_side, "dynamodb.transact_write_items"]
 
 
 def test_a_redelivered_message_costs_one_call_and_changes_nothing(world: World, photo: bytes) -> None:

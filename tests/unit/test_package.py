@@ -17,14 +17,15 @@ PACKAGE = LAYER / "cardintake"
 STORY = {"intake", "worklist", "sweeping", "balances", "bootstrap"}
 # which other steps a step may know, beside `cards`, `reasons`, `limits` and what is in the same folder
 VOCABULARY = {
-    "scans": set(), "settings": set(), "budget": set(), "telemetry": set(), "reasons": set(), "limits": set(),
+    "scans": set(), "settings": {"thresholds"}, "budget": set(), "telemetry": set(), "reasons": set(), "limits": set(),
+    "reason_texts": set(), "events": {"record_model"}, "record_model": {"reason_texts"},  # for consumers
     "aws": set(), "items": {"aws"}, "images": set(), "announcements": {"telemetry"},
     "routing": {"providers", "settings"}, "findings": set(), "signals": {"findings", "providers"},
     "card_checks": {"findings"}, "thresholds": {"signals"},
     "assessment": {"card_checks", "findings", "images", "providers", "signals", "thresholds"},
-    "cropping": {"images", "providers"},
+    "cropping": {"images", "providers"}, "cases": {"findings", "items", "settings"},
     "uploads": {"aws", "images", "providers", "scans"}, "secret_store": {"aws", "providers"},
-    "records": {"announcements", "items", "scans", "settings"},
+    "records": {"announcements", "aws", "items", "scans", "settings"},
     "journal": {"aws", "items", "providers", "records", "settings"},
     "provider_states": {"announcements", "items", "providers", "settings"},
     "recognition": {

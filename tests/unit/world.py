@@ -28,7 +28,7 @@ from cardintake.providers.client import ProviderClient
 from cardintake.scans import record_id
 from cardintake.worklist import Done
 
-SCANS, ANSWERS, TABLE, BUS, SECRET = "scans-here", "answers-here", "cards", "bus", "providers"
+SCANS, ANSWERS, TABLE, BUS, SECRET, LOOKUP = "scans-here", "answers-here", "cards", "bus", "providers", "lookup"
 CREDENTIALS = {
     "ctyun": {"base_url": "http://ctyun.test", "service_code": "svc0", "app_key": "key", "app_secret": "hush"},
     "accuauth": {"base_url": "http://accuauth.test", "api_id": "id", "api_secret": "hush"},
@@ -132,6 +132,7 @@ class World:
                 {"AttributeName": "record_id", "AttributeType": "S"},
                 {"AttributeName": "due_shard", "AttributeType": "S"},
                 {"AttributeName": "due_at", "AttributeType": "N"},
+                {"AttributeName": "case_id", "AttributeType": "S"},
             ],
             GlobalSecondaryIndexes=[
                 {
@@ -141,7 +142,15 @@ class World:
                         {"AttributeName": "due_at", "KeyType": "RANGE"},
                     ],
                     "Projection": {"ProjectionType": "KEYS_ONLY"},
-                }
+                },
+                {
+                    "IndexName": "cases",
+                    "KeySchema": [
+                        {"AttributeName": "case_id", "KeyType": "HASH"},
+                        {"AttributeName": "record_id", "KeyType": "RANGE"},
+                    ],
+                    "Projection": {"ProjectionType": "KEYS_ONLY"},
+                },
             ],
         )
         self.queue = self.sqs.create_queue(QueueName="scans")["QueueUrl"]
@@ -151,6 +160,7 @@ class World:
         self.events.put_rule(Name="all", EventBusName=BUS, EventPattern=json.dumps({"source": ["cardintake"]}))
         self.events.put_targets(Rule="all", EventBusName=BUS, Targets=[{"Id": "heard", "Arn": arn}])
         self.secrets.create_secret(Name=SECRET, SecretString=json.dumps(CREDENTIALS))
+        self.secrets.create_secret(Name=LOOKUP, SecretString="the key of the hashes")
         self.provider = ProviderDouble()
         self.environment = {
             "CARDS_TABLE": TABLE, "ANSWERS_BUCKET": ANSWERS, "EVENT_BUS": BUS, "PROVIDERS": "ctyun",

@@ -143,6 +143,7 @@ def deck(folder: Path) -> list[Upload]:
     return print_deck(folder, "ctyun")
 
 
+@pytest.mark.thorough
 def test_every_picture_lies_beside_what_is_expected_of_it(deck: list[Upload], folder: Path) -> None:
     assert {path.relative_to(folder).as_posix() for path in folder.rglob("*.jpg")} == {upload.key for upload in deck}
     for upload in deck:
@@ -182,6 +183,7 @@ JUDGES = {"waiqin365", "huaweicloud"}
 ONLY_FOR_JUDGES = {"SCREEN_RECAPTURE", "CARD_INCOMPLETE", "TEMPORARY_CARD", "IMAGE_EDITED"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("provider", CHINESE[1:])
 def test_every_provider_is_shown_the_same_pictures_and_the_same_fields(
     provider: str, deck: list[Upload], tmp_path: Path
@@ -203,6 +205,7 @@ def test_every_provider_is_shown_the_same_pictures_and_the_same_fields(
     assert len({upload.data for upload in mine.values()}) == len(mine)
 
 
+@pytest.mark.thorough
 def test_what_a_provider_does_not_find_is_said_and_what_it_finds_is_shown(tmp_path: Path) -> None:
     titles = [upload.title for upload in print_deck(tmp_path, "huaweicloud")]
     for provider in CHINESE:
@@ -213,6 +216,7 @@ def test_what_a_provider_does_not_find_is_said_and_what_it_finds_is_shown(tmp_pa
         assert not any(title in not_shown(provider) for title in shown if title.startswith("a "))
 
 
+@pytest.mark.thorough
 def test_the_edited_picture_names_its_editor_and_no_other_does(tmp_path: Path) -> None:
     named = {}
     for upload in print_deck(tmp_path, "waiqin365"):

@@ -24,7 +24,14 @@ _ALL = {
     "POWERTOOLS_LOG_LEVEL": "INFO",
 }
 _ENVIRONMENT = {
-    "RecognizeFunction": _ALL | {"ROUTES": "", "LOOKUP_SECRET": "<LookupSecret.Id>", "CASE_ID_PATTERN": ""},
+    "RecognizeFunction": _ALL
+    | {
+        "ROUTES": "",
+        "LOOKUP_SECRET": "<LookupSecret.Id>",
+        "CASE_ID_PATTERN": "",
+        "ANNOUNCE_CASES": "false",
+        "THRESHOLDS": "",
+    },
     "SweepFunction": _ALL,
     "QuotaFunction": _ALL | {"ROUTES": "", "BALANCE_THRESHOLD": 500},
 }

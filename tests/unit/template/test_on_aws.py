@@ -228,8 +228,16 @@ def test_the_table(on_aws: Deployment) -> None:
     assert table["SSESpecification"] == {"SSEEnabled": True, "SSEType": "KMS", "KMSMasterKeyId": "<Key.Arn>"}
     assert table["PointInTimeRecoverySpecification"] == {"PointInTimeRecoveryEnabled": True}
     assert table["TimeToLiveSpecification"] == {"AttributeName": "expires_at", "Enabled": True}
-    (index,) = table["GlobalSecondaryIndexes"]
-    assert index == {
+    due, cases = table["GlobalSecondaryIndexes"]
+    assert cases == {
+        "IndexName": "cases",
+        "KeySchema": [
+            {"AttributeName": "case_id", "KeyType": "HASH"},
+            {"AttributeName": "record_id", "KeyType": "RANGE"},
+        ],
+        "Projection": {"ProjectionType": "KEYS_ONLY"},
+    }
+    assert due == {
         "IndexName": "due",
         "KeySchema": [
             {"AttributeName": "due_shard", "KeyType": "HASH"},
@@ -238,7 +246,7 @@ def test_the_table(on_aws: Deployment) -> None:
         "Projection": {"ProjectionType": "KEYS_ONLY"},
     }
     types = {one["AttributeName"]: one["AttributeType"] for one in table["AttributeDefinitions"]}
-    assert types == {"record_id": "S", "due_shard": "S", "due_at": "N"}
+    assert types == {"record_id": "S", "due_shard": "S", "due_at": "N", "case_id": "S"}
 
 
 def test_no_secret_stands_in_the_template(on_aws: Deployment) -> None:

@@ -13,6 +13,7 @@ _INTERFACES = {"LambdaMakesInterfaces", "CodeMakesNone"}
 _ROLES = {"RecognizeRole": "recognize", "SweepRole": "sweep", "QuotaRole": "quota"}
 # How the code asks for what an action allows. S3 has no action for HEAD, a transaction none but its parts'.
 _CALLS = {
+    "dynamodb:BatchGetItem": r"\.batch_get_item\(",
     "dynamodb:ConditionCheckItem": r'"ConditionCheck":',
     "dynamodb:DeleteItem": r'\.delete_item\(|"Delete":',
     "dynamodb:GetItem": r"\.get_item\(",
@@ -208,7 +209,8 @@ def test_uploaders_upload_and_nothing_else(on_aws: Deployment) -> None:
 
 def test_readers_read_records_only(on_aws: Deployment) -> None:
     for name in ("RecordReaderPolicy", "StatusReaderPolicy"):
-        read, decrypt = statements(on_aws.properties(name)["PolicyDocument"])
+        read, *find, decrypt = statements(on_aws.properties(name)["PolicyDocument"])
+        assert [one["Resource"] for one in find] == [["<CardsTable.Arn>/index/cases"]] * (name == "RecordReaderPolicy")
         assert read["Resource"] == ["<CardsTable.Arn>"]
         assert read["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["scan_*"]}
         assert (decrypt["Action"], decrypt["Resource"]) == (["kms:Decrypt"], ["<Key.Arn>"])

@@ -6,7 +6,7 @@ carries identity data or an object key.
 
 import json
 import uuid
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -60,6 +60,19 @@ def of_record(data: dict[str, Any], announce: Literal["flagged", "all"], *, occu
     if status == "RECOGNIZED" and announce == "all":
         types.append("Card Recognized")
     return [Event.of(detail_type, data, occurred_at=occurred_at) for detail_type in types]
+
+
+def of_case(case_id: str, sides: Sequence[Mapping[str, Any]], *, occurred_at: str) -> Event:
+    """Both sides of a card are there; `sides` are their records, as far as events tell of them. The worst counts."""
+    data = {
+        "case_id": case_id,
+        "records": sorted(side["record_id"] for side in sides),
+        "document_type": sides[0]["document_type"],
+        "quality": max((side["quality"] for side in sides), key=("good", "unknown", "low").index),
+        "risk": max((side["risk"] for side in sides), key=("none", "unknown", "suspected").index),
+        "reasons": sorted({reason for side in sides for reason in side["reasons"]}),
+    }
+    return Event.of("Case Complete", data, occurred_at=occurred_at)
 
 
 class Announcements:

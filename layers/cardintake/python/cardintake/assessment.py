@@ -5,13 +5,14 @@ the picture fill in where it says nothing. Each finding says which signal gave w
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Literal
 
 from cardintake import card_checks, signals
 from cardintake.card_checks import Ran
-from cardintake.cards.models import Card
+from cardintake.cards.models import Card, Side
+from cardintake.cards.sides import SAME_SIDE
 from cardintake.findings import Finding
 from cardintake.images import Measures
 from cardintake.providers.protocol import CardReading, Claim, Reading
@@ -41,6 +42,14 @@ class Verdict:
     def reasons(self) -> list[str]:
         """Sorted, without duplicates."""
         return in_order(finding.reason for finding in self.findings)
+
+
+def among_others(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
+    """The verdict with what the card meets in its case and in other ones."""
+    if not findings:
+        return verdict
+    risk: Risk = "suspected" if any(finding.reason in RISK for finding in findings) else verdict.risk
+    return replace(verdict, findings=(*verdict.findings, *findings), risk=risk)
 
 
 def refused(reason: Reason, source: str = "measure") -> Verdict:
@@ -108,11 +117,16 @@ def _verdict(
 def _chosen(cards: tuple[CardReading, ...], claim: Claim) -> CardReading | None:
     """The card on the claimed side, else the portrait or front side, else the first."""
     read = _with_fields(cards)
-    for sides in ({claim.side}, {"portrait", "front"}):
+    for sides in (_sides_of(claim), {"portrait", "front"}):
         for reading in read:
             if reading.card.side in sides:
                 return reading
     return read[0] if read else None
+
+
+def _sides_of(claim: Claim) -> set[Side]:
+    """The claimed side in the words for either country's cards: a Chinese card's front is its portrait side."""
+    return set() if claim.side is None else {claim.side, SAME_SIDE[claim.side]}
 
 
 def _with_fields(cards: tuple[CardReading, ...]) -> list[CardReading]:
@@ -152,7 +166,7 @@ def _of_reading(chosen: CardReading, others: tuple[CardReading, ...], claim: Cla
         yield Finding(Reason.FIELD_MISSING, "card", name)
     for name in chosen.impossible_dates:
         yield Finding(Reason.DATE_IMPOSSIBLE, "card", name)
-    if claim.side is not None and claim.side != chosen.card.side:
+    if claim.side is not None and chosen.card.side not in _sides_of(claim):
         yield Finding(Reason.SIDE_REVERSED, "card", "side", chosen.card.side, claim.side)
     if others:
         yield Finding(Reason.SEVERAL_CARDS, "card", "cards", str(1 + len(others)))

@@ -7,6 +7,7 @@ from functools import cache
 from cardintake.announcements import Announcements
 from cardintake.aws import Clients
 from cardintake.balances import Balances
+from cardintake.cases import Cases
 from cardintake.intake import Intake
 from cardintake.journal import Journal
 from cardintake.provider_states import ProviderStates
@@ -14,7 +15,7 @@ from cardintake.providers import REGISTRY
 from cardintake.providers.client import ProviderClient
 from cardintake.recognition import Recognition
 from cardintake.records import Records
-from cardintake.secret_store import SecretStore
+from cardintake.secret_store import LookupKey, SecretStore
 from cardintake.settings import Settings
 from cardintake.sweeping import Sweep
 from cardintake.uploads import Uploads
@@ -34,8 +35,16 @@ class Application:
         self.secrets = SecretStore(clients.secretsmanager, settings.providers_secret)
         allow_http = settings.aws_endpoint_url is not None
         recognition = Recognition(client, self.journal, self.states, self.secrets, allow_http=allow_http)
+        lookup_key = LookupKey(clients.secretsmanager, settings.lookup_secret) if settings.lookup_secret else None
         self.intake = Intake(
-            settings, REGISTRY, Uploads(clients.s3), self.records, self.journal, recognition, self.announcements
+            settings,
+            REGISTRY,
+            Uploads(clients.s3),
+            self.records,
+            self.journal,
+            recognition,
+            Cases(clients.dynamodb, settings, lookup_key),
+            self.announcements,
         )
         self.worklist = Worklist(self.intake, lambda: clients.sqs, settings.queue_url)
         self.balances = Balances(client, self.states, self.secrets, settings, REGISTRY, allow_http=allow_http)

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import date, datetime
 
 from cardintake.cards import identity_numbers
 from cardintake.cards.dates import years_between, zone_of
@@ -55,7 +55,7 @@ def _checks(card: Card, now: datetime) -> Iterator[Ran]:
     match card:
         case ChineseIdPortrait():
             if card.id_number is not None:
-                yield from _chinese_number(card, card.id_number)
+                yield from _chinese_number(card, card.id_number, today)
         case ChineseIdEmblem():
             if card.valid_from is not None:
                 yield Ran(Reason.CARD_NOT_YET_VALID, card.valid_from > today, "valid_from")
@@ -71,10 +71,15 @@ def _checks(card: Card, now: datetime) -> Iterator[Ran]:
                 yield Ran(Reason.CARD_NOT_YET_VALID, card.issue_date > today, "issue_date")
             if card.expiry_date is not None:
                 yield Ran(Reason.CARD_EXPIRED, card.expiry_date < today, "expiry_date")
+            if card.issue_date is not None and card.expiry_date is not None:
+                yield Ran(Reason.VALIDITY_TERM_UNUSUAL, card.expiry_date <= card.issue_date, "term")
 
 
-def _chinese_number(card: ChineseIdPortrait, id_number: str) -> Iterator[Ran]:
+def _chinese_number(card: ChineseIdPortrait, id_number: str, today: date) -> Iterator[Ran]:
     number = identity_numbers.chinese(id_number)
+    if number.birth_date is not None and number.birth_date > today:
+        yield Ran(Reason.ID_NUMBER_INVALID, found=True, signal="birth_date")
+        return
     yield from _number(number.check)
     if number.birth_date is not None and card.birth_date is not None:
         yield Ran(Reason.ID_NUMBER_BIRTH_MISMATCH, number.birth_date != card.birth_date, "birth_date")

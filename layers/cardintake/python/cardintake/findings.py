@@ -7,7 +7,7 @@ from cardintake.reasons import Reason
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """`source` is a provider's name, `measure` (ours, of the picture) or `card` (ours, of what was read)."""
+    """`source`: a provider's name, or ours: `measure` (the picture), `card` (what was read), `case` (other scans)."""
 
     reason: Reason
     source: str

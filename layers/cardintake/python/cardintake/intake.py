@@ -5,26 +5,27 @@ becomes of a scan when a step does not succeed: it is rejected, waits, is tried 
 """
 
 import time
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
 from cardintake import limits, scans, telemetry
-from cardintake.announcements import Announcements, Event, of_record
-from cardintake.assessment import Verdict, assess, refused
+from cardintake.announcements import Announcements, Event, of_case, of_record
+from cardintake.assessment import Verdict, among_others, assess, refused
 from cardintake.budget import Budget
+from cardintake.cases import Cases, Joined
 from cardintake.cropping import cut
 from cardintake.images import ImageRefusedError as RefusedUnread
 from cardintake.images import probe
 from cardintake.items import iso
 from cardintake.journal import Journal
+from cardintake.providers.errors import ConfigurationError, ProviderError, RetryableError, ThrottledError
 from cardintake.providers.errors import ImageRefusedError as RefusedByProvider
-from cardintake.providers.errors import ProviderError, RetryableError, ThrottledError
 from cardintake.providers.protocol import Provider, Reading
 from cardintake.reasons import Reason
 from cardintake.recognition import OutOfTimeError, Recognised, Recognition
-from cardintake.records import Lease, Records, Settled, SupersededError, Tombstone
+from cardintake.records import Lease, LinksMovedError, Records, Settled, SupersededError, Tombstone
 from cardintake.routing import candidates
 from cardintake.scans import NO_SEQUENCER, Scan
 from cardintake.settings import Settings
@@ -64,6 +65,7 @@ class Intake:
         records: Records,
         journal: Journal,
         recognition: Recognition,
+        cases: Cases,
         announcements: Announcements,
     ) -> None:
         self._settings = settings
@@ -72,6 +74,7 @@ class Intake:
         self._records = records
         self._journal = journal
         self._recognition = recognition
+        self._cases = cases
         self._announcements = announcements
 
     def take(self, scan: Scan, budget: Budget) -> Outcome | Later:
@@ -159,7 +162,14 @@ class Intake:
         except RefusedByProvider as refusal:
             verdict, reading = refused(Reason.PROVIDER_REJECTED_IMAGE, provider.name), Reading((), refusal.request_id)
         else:
-            verdict = assess(reading, provider.name, picture.measures, upload.claim, datetime.now(UTC))
+            verdict = assess(
+                reading,
+                provider.name,
+                picture.measures,
+                upload.claim,
+                datetime.now(UTC),
+                self._settings.thresholds,
+            )
         return self._finish(scan, lease, upload, verdict, recognised, reading)
 
     def _crop_keys(self, reading: Reading, recognised: Recognised) -> dict[str, str]:
@@ -182,18 +192,7 @@ class Intake:
         recognised: Recognised | None = None,
         reading: Reading | None = None,
     ) -> Outcome:
-        card = verdict.card
-        attributes: dict[str, Any] = {
-            "status": verdict.status,
-            "etag": upload.etag,
-            "size": upload.size,
-            "quality": verdict.quality,
-            "risk": verdict.risk,
-            "reasons": verdict.reasons,
-            "findings": [finding.as_item() for finding in verdict.findings],
-        }
-        if card is not None:
-            attributes["card"] = card.values()
+        attributes: dict[str, Any] = {"etag": upload.etag, "size": upload.size}
         if verdict.other_cards:
             attributes["other_cards"] = [other.values() for other in verdict.other_cards]
         if recognised is not None and reading is not None:
@@ -206,7 +205,25 @@ class Intake:
             }
         elif upload.size <= limits.MAX_OBJECT_BYTES:
             attributes["content_sha256"] = upload.sha256()
-        return self._stored(scan, lease, attributes)
+        for _ in range(limits.LINK_TRIES):
+            joined = self._joined(lease, verdict, attributes)
+            try:
+                return self._stored(scan, lease, attributes | _judged(among_others(verdict, joined.findings)), joined)
+            except LinksMovedError:
+                continue  # another scan of the case was quicker: look again at what is there now
+        raise LinksMovedError
+
+    def _joined(self, lease: Lease, verdict: Verdict, attributes: Mapping[str, Any]) -> Joined:
+        """Only what was read belongs to a case."""
+        if verdict.card is None or lease.case_id is None:
+            return Joined()
+        try:
+            return self._cases.join(lease.record_id, lease.case_id, verdict.card, attributes["content_sha256"])
+        except ConfigurationError as error:
+            telemetry.provider_error(
+                error.provider, error.error_class, error.code, record_id=lease.record_id, request_id=None
+            )
+            raise
 
     def _fail(self, scan: Scan, lease: Lease, reason: Reason, upload: Upload | None = None) -> Outcome:
         attributes: dict[str, Any] = {"status": "FAILED", "reasons": [reason.value]}
@@ -214,12 +231,17 @@ class Intake:
             attributes |= {"etag": upload.etag, "size": upload.size}
         return self._stored(scan, lease, attributes)
 
-    def _stored(self, scan: Scan, lease: Lease, attributes: dict[str, Any]) -> Outcome:
-        """Record and events are one write; the events are delivered right after, else by `sweep`."""
+    def _stored(self, scan: Scan, lease: Lease, attributes: dict[str, Any], joined: Joined = Joined()) -> Outcome:  # noqa: B008 - frozen
+        """Record, events and links are one write; the events are delivered right after, else by `sweep`."""
         status, reasons = attributes["status"], tuple(attributes["reasons"])
         data = _event_data(lease, attributes)
-        events = of_record(data, self._settings.announce, occurred_at=iso(time.time()))
-        pending = self._records.finish(lease, attributes, events)
+        now = iso(time.time())
+        events = of_record(data, self._settings.announce, occurred_at=now)
+        if joined.partners and lease.case_id is not None and self._settings.announce_cases:
+            events.append(of_case(lease.case_id, [data, *joined.partners], occurred_at=now))
+        pending = self._records.finish(lease, attributes, events, joined.links)
+        if leaving := lease.link_keys - joined.links.keys():
+            self.leave(lease.record_id, leaving, undelivered=bool(pending))
         if pending and self._announcements.deliver(pending):
             self._records.delivered(lease.record_id, pending)
         return Outcome(scan, status, reasons)
@@ -238,6 +260,11 @@ class Intake:
         waited = time.time() - (lease.waiting_since or time.time())
         seconds = asked if asked is not None else waited / 4
         return int(min(max(seconds, limits.MIN_DELAY_SECONDS), limits.MAX_DELAY_SECONDS))
+
+    def leave(self, record_id: str, links: Iterable[str], *, undelivered: bool) -> None:
+        """Takes a record out of the links of an earlier upload under its key."""
+        self._cases.leave(record_id, links)
+        self._records.unlinked(record_id, links, undelivered=undelivered)
 
     # erasure ----------------------------------------------------------------------------------------------------------
 
@@ -262,8 +289,23 @@ class Intake:
     def bury(self, tombstone: Tombstone) -> None:
         """Deletes what the scan used, says so, and only then forgets what there was to delete."""
         self._journal.erase(tombstone.answer_keys)
+        self._cases.leave(tombstone.record_id, tombstone.link_keys)
         if self._announcements.deliver([Event(**item) for item in tombstone.outbox]):
             self._records.buried(tombstone)
+
+
+def _judged(verdict: Verdict) -> dict[str, Any]:
+    """The verdict as attributes of the record."""
+    attributes: dict[str, Any] = {
+        "status": verdict.status,
+        "quality": verdict.quality,
+        "risk": verdict.risk,
+        "reasons": verdict.reasons,
+        "findings": [finding.as_item() for finding in verdict.findings],
+    }
+    if verdict.card is not None:
+        attributes["card"] = verdict.card.values()
+    return attributes
 
 
 def _backoff(lease: Lease) -> int:

@@ -53,14 +53,15 @@ def _whole(value: object) -> object:
 class Update:
     """An UpdateExpression. Every attribute is an alias (`#name`), so that no reserved word matters.
 
-    `attributes` are set, those that are None left alone; `absent` are removed; `sets` and `adds` are further actions.
-    `values` are the placeholders of `sets`, `adds` and the condition, `aliases` the attributes that those name.
+    `attributes` are set, those that are None left alone; `absent` are removed; `sets`, `adds` and `deletes` are further
+    actions. `values` are the placeholders of these and the condition, `aliases` the attributes that those name.
     """
 
     attributes: Mapping[str, object] = field(default_factory=dict)
     absent: Iterable[str] = ()
     sets: list[str] = field(default_factory=list)
     adds: list[str] = field(default_factory=list)
+    deletes: list[str] = field(default_factory=list)
     values: dict[str, object] = field(default_factory=dict)
     aliases: Iterable[str] = ()
 
@@ -71,6 +72,7 @@ class Update:
             "SET": [*self.sets, *(f"#{name} = :{name}" for name in present)],
             "REMOVE": [f"#{name}" for name in self.absent],
             "ADD": self.adds,
+            "DELETE": self.deletes,
         }
         request: dict[str, Any] = {
             "TableName": table,

@@ -32,3 +32,4 @@ MIN_DELAY_SECONDS = 5
 
 # members that a case, a number or a picture remembers
 LINK_MEMBERS = 20
+LINK_TRIES = 10  # of a final write whose case has changed since it was read

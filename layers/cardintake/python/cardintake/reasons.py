@@ -5,7 +5,7 @@ from enum import StrEnum
 
 
 class Reason(StrEnum):
-    """Grouped as consumers rely on them; `QUALITY`, `RISK` and `WAITING` below name the groups."""
+    """Grouped as consumers rely on them; `QUALITY` and `RISK` below decide, `reason_texts` names all groups."""
 
     # quality: a better photo may help
     IMAGE_BLURRED = "IMAGE_BLURRED"

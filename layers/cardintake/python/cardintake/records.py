@@ -5,7 +5,8 @@
                       └───┘           any ──erase──▶ ERASED (a tombstone)
 
 Every write is conditional. A claim starts the record afresh for a newer upload under the same key, and resumes it when
-its lease has run out. `answer_keys`, the stored answers that the record used, survive both, for erasure.
+its lease has run out. `answer_keys`, the stored answers that the record used, and `link_keys`, the items that list it
+(see `cases`), survive both, for erasure.
 """
 
 import time
@@ -17,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 from botocore.exceptions import ClientError
 
 from cardintake.announcements import SCHEMA_VERSION, Event
+from cardintake.aws import error_code
 from cardintake.items import Update, condition_failed, due_shard, iso, plain
 from cardintake.reasons import Reason
 from cardintake.scans import NO_SEQUENCER, Scan
@@ -24,20 +26,25 @@ from cardintake.settings import Settings
 
 if TYPE_CHECKING:
     from types_boto3_dynamodb import DynamoDBClient
-    from types_boto3_dynamodb.type_defs import UpdateTypeDef
+    from types_boto3_dynamodb.type_defs import TransactWriteItemTypeDef, UpdateTypeDef
 
 _DAY = 86400
+_CONFLICTS = 5
 
 # everything about an upload that a newer upload under the same key, or its erasure, makes untrue
 _OF_ONE_UPLOAD = (
     "version_id", "case_id", "content_sha256", "provider", "provider_request_id", "recognized_at", "card",
     "other_cards", "quality", "risk", "reasons", "findings", "portrait_key", "card_image_key", "waiting_for",
-    "waiting_since", "ticket",
+    "waiting_since", "ticket", "leaving",
 )  # fmt: skip
 _OF_LIFE = (
     "bucket", "key", "etag", "size", "paid_calls", "uncertain_calls", "attempts", "lease_owner", "lease_until",
     "created_at", "schema_version",
 )  # fmt: skip
+
+
+class LinksMovedError(Exception):
+    """A link of the record has changed since it was read: what it tells is to be looked at again."""
 
 
 class SupersededError(Exception):
@@ -65,6 +72,7 @@ class Lease:
     outbox: list[dict[str, str]] = field(default_factory=list)
     answers: set[str] = field(default_factory=set)  # stored answers that this attempt put into the bucket or used
     unburied: frozenset[str] = frozenset()  # answers that an erasure before this upload had still to delete
+    link_keys: frozenset[str] = frozenset()  # items that list this record, also of an earlier upload
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,6 +89,7 @@ class Tombstone:
 
     record_id: str
     answer_keys: frozenset[str]
+    link_keys: frozenset[str]
     outbox: tuple[dict[str, str], ...]
     lease_until: int | None  # of a worker that may still store an answer
 
@@ -137,6 +146,7 @@ class Records:
             case_id=case_id,
             outbox=before.get("outbox", []),
             unburied=frozenset(before.get("answer_keys", ())) if before.get("status") == "ERASED" else frozenset(),
+            link_keys=frozenset(before.get("link_keys", ())),
         )
 
     def _resume(self, scan: Scan, known: Mapping[str, Any], owner: str, now: float) -> Lease | Settled:
@@ -179,6 +189,7 @@ class Records:
             exhausted=attempts > self._settings.max_attempts,
             case_id=known.get("case_id"),
             outbox=known.get("outbox", []),
+            link_keys=frozenset(known.get("link_keys", ())),
         )
 
     def _lease_times(self, record_id: str, now: float) -> dict[str, object]:
@@ -214,10 +225,17 @@ class Records:
         request: UpdateTypeDef = update.request(self._settings.cards_table, lease.record_id, "lease_owner = :owner")
         return request
 
-    def finish(self, lease: Lease, attributes: Mapping[str, object], events: Iterable[Event]) -> list[Event]:
-        """The final status, its attributes and its events in one write. Returns the events to deliver now.
+    def finish(
+        self,
+        lease: Lease,
+        attributes: Mapping[str, object],
+        events: Iterable[Event],
+        links: Mapping[str, "TransactWriteItemTypeDef"],
+    ) -> list[Event]:
+        """The final status, its attributes, its events and its `links` in one write. Returns the events to deliver now.
 
-        Raises SupersededError.
+        Links of an earlier upload that are none of this one stand in `leaving` until the record has left them.
+        Raises SupersededError, LinksMovedError.
         """
         now = self._clock()
         outbox = lease.outbox + [event.as_item() for event in events]
@@ -230,12 +248,34 @@ class Records:
             **attributes,
         }
         absent = ["lease_owner", "lease_until", "waiting_for", "waiting_since", "ticket"]
+        if leaving := lease.link_keys - links.keys():
+            values["leaving"] = set(leaving)
         if outbox:
-            values |= {"outbox": outbox, "due_shard": due_shard(lease.record_id), "due_at": int(now) + 60}
+            values["outbox"] = outbox
+        if outbox or leaving:
+            values |= {"due_shard": due_shard(lease.record_id), "due_at": int(now) + 60}
         else:
             absent += ["due_shard", "due_at"]
-        self._write(lease, self._remembering(lease, Update(values, absent)))
+        update = self._remembering(lease, Update(values, absent))
+        if links:
+            update.adds.append("link_keys :links")
+            update.values[":links"] = set(links)
+            self._write_with(lease, update, links.values())
+        else:
+            self._write(lease, update)
         return [Event(**item) for item in outbox]
+
+    def unlinked(self, record_id: str, left: Iterable[str], *, undelivered: bool) -> None:
+        """The record has left these links; nothing is due any more unless events are `undelivered`."""
+        update = Update(
+            absent=["leaving"] if undelivered else ["leaving", "due_shard", "due_at"],
+            deletes=["link_keys :left"],
+            values={":left": set(left)},
+        )
+        try:
+            self._dynamodb.update_item(**update.request(self._settings.cards_table, record_id, "#leaving = :left"))
+        except ClientError as error:
+            condition_failed(error)  # a newer upload has taken it over, with its links
 
     def wait(self, lease: Lease, reason: Reason | None, delay: int, *, counted: bool) -> str:
         """Gives the lease back until `delay` seconds from now. An attempt that is not `counted` was none.
@@ -294,6 +334,31 @@ class Records:
             known = condition_failed(error)
             raise SupersededError(erased=known.get("status", "ERASED") == "ERASED") from None
 
+    def _write_with(self, lease: Lease, update: Update, links: Iterable["TransactWriteItemTypeDef"]) -> None:
+        update.values[":owner"] = lease.owner
+        request = update.request(self._settings.cards_table, lease.record_id, "lease_owner = :owner")
+        request["ReturnValuesOnConditionCheckFailure"] = "ALL_OLD"
+        writes: list[TransactWriteItemTypeDef] = [{"Update": request}, *links]
+        for conflict in range(_CONFLICTS):
+            try:
+                self._dynamodb.transact_write_items(TransactItems=writes)
+            except ClientError as error:
+                if error_code(error) != "TransactionCanceledException":
+                    raise
+                details: Any = error.response
+                of_record, *of_links = details["CancellationReasons"]
+                if of_record.get("Code") == "ConditionalCheckFailed":
+                    known = plain(of_record.get("Item"))
+                    raise SupersededError(erased=known.get("status", "ERASED") == "ERASED") from None
+                if any(reason.get("Code") == "ConditionalCheckFailed" for reason in of_links):
+                    raise LinksMovedError from None
+                if conflict == _CONFLICTS - 1:
+                    raise
+                time.sleep(0.05 * 2**conflict)
+            else:
+                return
+        raise AssertionError("unreachable: the last conflict is raised")
+
     # events -----------------------------------------------------------------------------------------------------------
 
     def delivered(self, record_id: str, events: Iterable[Event]) -> None:
@@ -344,7 +409,7 @@ class Records:
             )
         except ClientError as error:
             known = condition_failed(error)
-            unfinished = known["status"] == "ERASED" and known.keys() & {"answer_keys", "outbox"}
+            unfinished = known["status"] == "ERASED" and known.keys() & {"answer_keys", "link_keys", "outbox"}
             return tombstone_of(known) if unfinished else Settled(known["status"], tuple(known.get("reasons", ())))
         before = plain(answer.get("Attributes"))
         outbox = [*before.get("outbox", ()), event.as_item()]
@@ -364,9 +429,9 @@ class Records:
     def buried(self, tombstone: Tombstone) -> None:
         """All is deleted and said. While a worker may still store an answer, its key is kept for `sweep` to delete."""
         if tombstone.answer_keys and tombstone.lease_until is not None and tombstone.lease_until > self._clock():
-            update = Update({"due_at": tombstone.lease_until + 1}, absent=("outbox",))
+            update = Update({"due_at": tombstone.lease_until + 1}, absent=("outbox", "link_keys"))
         else:
-            update = Update(absent=("outbox", "answer_keys", "due_shard", "due_at"))
+            update = Update(absent=("outbox", "answer_keys", "link_keys", "due_shard", "due_at"))
         update.aliases, update.values = ("status",), {":erased": "ERASED"}
         try:
             self._dynamodb.update_item(
@@ -381,6 +446,7 @@ def tombstone_of(item: Mapping[str, Any]) -> Tombstone:
     return Tombstone(
         item["record_id"],
         frozenset(item.get("answer_keys", ())),
+        frozenset(item.get("link_keys", ())),
         tuple(item.get("outbox", ())),
         item.get("lease_until") if item.get("status") == "PROCESSING" else None,
     )

@@ -39,6 +39,34 @@ class SecretContent:
         return self.members[provider]
 
 
+class LookupKey:
+    """The key of the hashes by which numbers and pictures are looked up: the whole string of a generated secret."""
+
+    def __init__(self, secretsmanager: "SecretsManagerClient", secret_id: str) -> None:
+        self._secretsmanager = secretsmanager
+        self._secret_id = secret_id
+        self._lock = threading.Lock()
+        self._key: bytes | None = None
+
+    def __call__(self) -> bytes:
+        """The key, read once: with another one, everything that was looked up before is forgotten.
+
+        Raises ConfigurationError when the secret is missing, empty, or may not be read.
+        """
+        with self._lock:
+            if self._key is None:
+                try:
+                    answer = self._secretsmanager.get_secret_value(SecretId=self._secret_id)
+                except ClientError as error:
+                    if error_code(error) not in _OPERATORS_TROUBLE:
+                        raise
+                    raise ConfigurationError("LOOKUP_SECRET", f"cannot be read ({error_code(error)})") from None
+                if not (text := answer.get("SecretString")):
+                    raise ConfigurationError("LOOKUP_SECRET", "is empty")
+                self._key = text.encode()
+            return self._key
+
+
 class SecretStore:
     """Caches the content for all threads."""
 

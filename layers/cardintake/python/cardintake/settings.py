@@ -10,6 +10,8 @@ from typing import Annotated, Literal, Self
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
+from cardintake import thresholds
+
 DEFAULT_CASE_ID = r"(?=.*[0-9])[A-Za-z0-9_-]{1,64}"
 
 
@@ -35,6 +37,10 @@ def _routes(value: object) -> object:
     return sorted(routes, key=lambda route: len(route[0]), reverse=True)
 
 
+def _thresholds(value: object) -> object:
+    return thresholds.parsed(value) if isinstance(value, str) else value
+
+
 class Settings(BaseModel):
     """What DESIGN calls the environment contract. Times in the unit of their names."""
 
@@ -49,6 +55,8 @@ class Settings(BaseModel):
     lookup_secret: str | None = None
     routes: Annotated[tuple[tuple[str, tuple[str, ...]], ...], BeforeValidator(_routes)] = ()
     announce: Literal["flagged", "all"] = "flagged"
+    announce_cases: bool = False
+    thresholds: Annotated[Mapping[str, float], BeforeValidator(_thresholds), Field(default_factory=thresholds.parsed)]
     lease_seconds: Annotated[int, Field(ge=1)] = 60
     max_attempts: Annotated[int, Field(ge=1)] = 5
     max_wait_hours: Annotated[float, Field(gt=0)] = 72

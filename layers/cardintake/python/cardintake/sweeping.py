@@ -102,6 +102,8 @@ class Sweep:
             swept.sent_again += self._sent_again(item)
             age = int(self._clock()) - int(item.get("waiting_since") or item["lease_until"])
             swept.oldest_seconds = max(swept.oldest_seconds, age)
+        if item.get("leaving"):
+            self._intake.leave(record_id, item["leaving"], undelivered=bool(item.get("outbox")))
         if item.get("outbox"):
             self._deliver(record_id, item)
             swept.delivered += 1

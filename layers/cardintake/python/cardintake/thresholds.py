@@ -22,7 +22,7 @@ SCORES = frozenset(
 )
 
 
-def parsed(text: str) -> dict[str, float]:
+def parsed(text: str = "") -> dict[str, float]:
     """All thresholds, those of `text` over the defaults. Raises ValueError, which names what is wrong."""
     found = dict(MEASURES)
     for entry in filter(None, (part.strip() for part in text.split(","))):

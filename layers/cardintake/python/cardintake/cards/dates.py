@@ -11,11 +11,11 @@ from datetime import date, timedelta, timezone
 from cardintake.cards.models import Country
 from cardintake.cards.values import text
 
-YEAR_MONTH_DAY = re.compile(r"(?P<y>\d{4})(?P<sep>[-./])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})")
-COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})")
-CHINESE = re.compile(r"(?P<y>\d{4})年(?P<m>\d{1,2})月(?P<d>\d{1,2})日?")
-DAY_MONTH_YEAR = re.compile(r"(?P<d>\d{1,2})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<y>\d{4})")
-SPANISH = re.compile(r"(?P<d>\d{1,2})[ ./-]?(?P<m>[A-Z]{3,4})\.?[ ./-]?(?P<y>\d{4})")
+YEAR_MONTH_DAY = re.compile(r"(?P<y>\d{4})(?P<sep>[-./])(?P<m>\d{1,2})(?P=sep)(?P<d>\d{1,2})", re.ASCII)
+COMPACT = re.compile(r"(?P<y>\d{4})(?P<m>\d{2})(?P<d>\d{2})", re.ASCII)
+CHINESE = re.compile(r"(?P<y>\d{4})年(?P<m>\d{1,2})月(?P<d>\d{1,2})日?", re.ASCII)
+DAY_MONTH_YEAR = re.compile(r"(?P<d>\d{1,2})(?P<sep>[-/.])(?P<m>\d{1,2})(?P=sep)(?P<y>\d{4})", re.ASCII)
+SPANISH = re.compile(r"(?P<d>\d{1,2})[ ./-]?(?P<m>[A-Z]{3,4})\.?[ ./-]?(?P<y>\d{4})", re.ASCII)
 
 _SPANISH_MONTHS = {
     "ENE": 1, "FEB": 2, "MAR": 3, "ABR": 4, "MAY": 5, "JUN": 6, "JUL": 7, "AGO": 8, "SEP": 9, "SET": 9, "SEPT": 9,
@@ -27,7 +27,8 @@ _WITHOUT_END = {"长期", "长期有效", "NO CADUCA", "NOCADUCA", "INDEFINIDO"}
 
 # the whole pattern first, then split: a date may hold the same dash as the range
 _RANGE = re.compile(
-    r"(?P<from>\d{4}([-./])\d{1,2}\2\d{1,2}|\d{8})[-–—~至到](?P<to>\d{4}([-./])\d{1,2}\4\d{1,2}|\d{8}|长期(?:有效)?)"
+    r"(?P<from>\d{4}([-./])\d{1,2}\2\d{1,2}|\d{8})[-–—~至到](?P<to>\d{4}([-./])\d{1,2}\4\d{1,2}|\d{8}|长期(?:有效)?)",
+    re.ASCII,  # digits are 0 to 9
 )
 
 # Neither country observes daylight saving time, and the runtime need not bring a time-zone database.

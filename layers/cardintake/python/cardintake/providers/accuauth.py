@@ -50,6 +50,7 @@ _FRONT_ONLY = frozenset(
         "issue_date", "expiry_date", "registration_date",
     }
 )  # fmt: skip
+_FOREIGNERS_ONLY = frozenset({"surname", "given_name", "document_number", "nationality", "migratory_quality"})
 _BACK_ONLY = frozenset({"address", "region", "department", "province", "district"})
 
 _FARTHEST_PIXEL = 100_000  # far outside of any picture that is taken
@@ -210,7 +211,8 @@ def _read_card(result: Mapping[str, Any]) -> CardReading | None:
     if not fields.info:
         return None
     card: PeruvianForeignerCardFront | PeruvianDniBack | PeruvianDniFront
-    if kind == "ALIEN":
+    # a card that it does not name is told by its fields
+    if kind == "ALIEN" or (kind not in ("old", "new") and _FOREIGNERS_ONLY & fields.info.keys()):
         card = _foreigner_card(fields)
     else:
         edition: Edition | None = "old" if kind == "old" else "new" if kind == "new" else None
@@ -237,10 +239,16 @@ class _Fields:
         return values.text(self.info.get(name))
 
     def read_date(self, field: str, name: str) -> date | None:
-        """`name_s` is the service's own formatted copy (dd-mm-yyyy) and preferred to the printed form."""
+        """`name_s` is the service's own formatted copy (dd-mm-yyyy) and preferred, where it is a date."""
         try:
-            formatted = dates.read(self.info.get(f"{name}_s"), dates.DAY_MONTH_YEAR)
-            return formatted or dates.read(self.info.get(name), dates.DAY_MONTH_YEAR, dates.SPANISH)
+            if (formatted := dates.read(self.info.get(f"{name}_s"), dates.DAY_MONTH_YEAR)) is not None:
+                return formatted
+        except dates.NotADateError:
+            if self.info.get(name) is None:
+                self.impossible.append(field)
+                return None
+        try:
+            return dates.read(self.info.get(name), dates.DAY_MONTH_YEAR, dates.SPANISH)
         except dates.NotADateError:
             self.impossible.append(field)
             return None

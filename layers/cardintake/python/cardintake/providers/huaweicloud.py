@@ -29,7 +29,7 @@ from cardintake.providers.huaweicloud_signing import NAME, IamTokens, sign
 from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, Signal, json_object
 from cardintake.providers.secrets import BaseUrl, Credential, ProviderOptions, ProviderSecret, validated
 
-_DATE = re.compile(r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})")
+_DATE = re.compile(r"(?P<y>\d{4})-(?P<m>\d{2})-(?P<d>\d{2})", re.ASCII)
 _SIDES: dict[Side, str] = {"portrait": "front", "emblem": "back", "front": "front", "back": "back"}
 
 _ALARMS = tuple(
