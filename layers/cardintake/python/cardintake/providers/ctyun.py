@@ -18,8 +18,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 from pydantic import Field
 
 from cardintake.cards import dates, values
-from cardintake.cards.models import ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType
+from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits
+from cardintake.providers import chinese_id
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -30,7 +31,7 @@ from cardintake.providers.errors import (
     RetryableError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, json_object
+from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, json_object, whole_number
 from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
 
 MAX_IMAGES = 50
@@ -176,7 +177,7 @@ class CTYun:
         ConfigurationError or RetryableError for an answer that tells nothing of any of them.
         """
         document = json_object(self.name, answer)
-        code = _whole(document.get("code"))
+        code = whole_number(document.get("code"))
         if code is None or (code != 0 and answer.status != 200 and not 4000 <= code <= 5000):
             # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
             if answer.status in (401, 403, 404, 405):
@@ -204,7 +205,7 @@ def _error_in(result: object) -> ProviderError | None:
     """The error of one element of `result`."""
     if not isinstance(result, dict):
         return UnreadableAnswerError(CTYun.name, "result is not an object")
-    if code := _whole(result.get("err_code")):
+    if code := whole_number(result.get("err_code")):
         return error_of(code)
     return (
         None if isinstance(result.get("detail"), dict) else UnreadableAnswerError(CTYun.name, "result without detail")
@@ -212,7 +213,7 @@ def _error_in(result: object) -> ProviderError | None:
 
 
 def _failures_counted_in(message: object) -> int:
-    return (_whole(message.get("fail")) or 0) if isinstance(message, dict) else 0
+    return (whole_number(message.get("fail")) or 0) if isinstance(message, dict) else 0
 
 
 def error_of(code: int) -> ProviderError:
@@ -252,61 +253,18 @@ def _face(encoded: object) -> bytes | None:
 
 
 def _portrait(detail: Mapping[str, Any]) -> CardReading | None:
-    impossible: list[str] = []
-    try:
-        birth_date = dates.read(detail.get("birthday"), *_BIRTHDAY_FORMS)
-    except dates.NotADateError:
-        birth_date = None
-        impossible.append("birth_date")
-    card = ChineseIdPortrait(
-        name=values.text(detail.get("name")),
-        sex=values.sex(detail.get("sex")),
-        ethnicity=values.ethnicity(detail.get("nation")),
-        birth_date=birth_date,
-        address=values.text(detail.get("addr")),
-        id_number=values.code(detail.get("idn")),
+    return chinese_id.portrait(
+        name=detail.get("name"),
+        sex=detail.get("sex"),
+        ethnicity=detail.get("nation"),
+        birth=detail.get("birthday"),
+        address=detail.get("addr"),
+        number=detail.get("idn"),
+        forms=_BIRTHDAY_FORMS,
     )
-    return _if_read(card, impossible)
 
 
 def _emblem(detail: Mapping[str, Any]) -> CardReading | None:
-    impossible: list[str] = []
-    valid_from = valid_to = None
-    long_term: Literal[True] | None = None
-    try:
-        start, end = dates.split_range(detail.get("validperiod"))
-    except dates.NotADateError:
-        start = end = None
-        impossible += ["valid_from", "valid_to"]
-    try:
-        valid_from = dates.read(start, *_VALIDITY_FORMS)
-    except dates.NotADateError:
-        impossible.append("valid_from")
-    if dates.is_without_end(end):
-        long_term = True
-    else:
-        try:
-            valid_to = dates.read(end, *_VALIDITY_FORMS)
-        except dates.NotADateError:
-            impossible.append("valid_to")
-    card = ChineseIdEmblem(
-        issuing_authority=values.text(detail.get("org")), valid_from=valid_from, valid_to=valid_to, long_term=long_term
+    return chinese_id.emblem_with_range(
+        authority=detail.get("org"), validity=detail.get("validperiod"), forms=_VALIDITY_FORMS
     )
-    return _if_read(card, impossible)
-
-
-def _if_read(card: ChineseIdPortrait | ChineseIdEmblem, impossible: list[str]) -> CardReading | None:
-    """None when no field of this side was read."""
-    identity = {"country", "document_type", "side"}
-    if not impossible and not card.model_dump(exclude_none=True, exclude=identity):
-        return None
-    return CardReading(card, tuple(impossible))
-
-
-def _whole(value: object) -> int | None:
-    """Codes come as numbers and, in some answers, as digits in text."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None

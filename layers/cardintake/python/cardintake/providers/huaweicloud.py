@@ -13,9 +13,9 @@ from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, Field, SecretStr, Strict
 
-from cardintake.cards import dates, values
-from cardintake.cards.models import ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType, Side
+from cardintake.cards.models import Card, ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType, Side
 from cardintake.images import FittedImage, ImageLimits, base64_size
+from cardintake.providers import chinese_id
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -251,48 +251,26 @@ def read_result(result: _Object, *, request_id: str | None, portrait: bool, card
 
 
 def _portrait(part: _Object) -> _ReadSide | None:
-    impossible: list[str] = []
-    try:
-        birth_date = dates.read(part.get("birth"), _DATE)
-    except dates.NotADateError:
-        birth_date = None
-        impossible.append("birth_date")
-    card = ChineseIdPortrait(
-        name=values.text(part.get("name")),
-        sex=values.sex(part.get("sex")),
-        ethnicity=values.ethnicity(part.get("ethnicity")),
-        birth_date=birth_date,
-        address=values.text(part.get("address")),
-        id_number=values.code(part.get("number")),
+    reading = chinese_id.portrait(
+        name=part.get("name"),
+        sex=part.get("sex"),
+        ethnicity=part.get("ethnicity"),
+        birth=part.get("birth"),
+        address=part.get("address"),
+        number=part.get("number"),
+        forms=(_DATE,),
     )
-    return (
-        (CardReading(card, tuple(impossible)), _verified_portrait(part, card)) if _was_read(card, impossible) else None
-    )
+    return (reading, _verified(part, reading.card)) if reading is not None else None
 
 
 def _emblem(part: _Object) -> _ReadSide | None:
-    impossible: list[str] = []
-    valid_from = valid_to = None
-    long_term: Literal[True] | None = None
-    try:
-        valid_from = dates.read(part.get("valid_from"), _DATE)
-    except dates.NotADateError:
-        impossible.append("valid_from")
-    if dates.is_without_end(part.get("valid_to")):
-        long_term = True
-    else:
-        try:
-            valid_to = dates.read(part.get("valid_to"), _DATE)
-        except dates.NotADateError:
-            impossible.append("valid_to")
-    card = ChineseIdEmblem(
-        issuing_authority=values.text(part.get("issue")), valid_from=valid_from, valid_to=valid_to, long_term=long_term
+    reading = chinese_id.emblem(
+        authority=part.get("issue"),
+        valid_from=part.get("valid_from"),
+        valid_to=part.get("valid_to"),
+        forms=(_DATE,),
     )
-    return (CardReading(card, tuple(impossible)), _verified_emblem(part, card)) if _was_read(card, impossible) else None
-
-
-def _was_read(card: ChineseIdPortrait | ChineseIdEmblem, impossible: Sequence[str]) -> bool:
-    return bool(impossible or card.model_dump(exclude_none=True, exclude={"country", "document_type", "side"}))
+    return (reading, _verified(part, reading.card)) if reading is not None else None
 
 
 def _detected(parts: Sequence[_Object]) -> dict[str, Signal]:
@@ -314,22 +292,20 @@ def _is_score(value: object) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and abs(value) <= _MAX_SCORE
 
 
-def _verified_portrait(part: _Object, card: ChineseIdPortrait) -> dict[str, Signal]:
-    """Birth and sex are compared with the number: where it fails, their false says nothing."""
-    if card.id_number is None:
-        return {}
-    verdicts = _verdicts(part, ("valid_number",))
-    if verdicts.get("verification_result.valid_number") is True:
-        compared = (("valid_birth", card.birth_date), ("valid_sex", card.sex))
-        verdicts |= _verdicts(part, [name for name, value in compared if value is not None])
-    return verdicts
-
-
-def _verified_emblem(part: _Object, card: ChineseIdEmblem) -> dict[str, Signal]:
-    """Both verdicts are on the whole term: with half of it unread, their false says nothing."""
-    if card.valid_from is None or (card.valid_to is None and card.long_term is None):
-        return {}
-    return _verdicts(part, ("valid_date", "valid_validity_period"))
+def _verified(part: _Object, card: Card) -> dict[str, Signal]:
+    """What the service verified of a side, where it could read what it verifies."""
+    match card:
+        # birth and sex are compared with the number: where it fails, their false says nothing
+        case ChineseIdPortrait() if card.id_number is not None:
+            verdicts = _verdicts(part, ("valid_number",))
+            if verdicts.get("verification_result.valid_number") is True:
+                compared = (("valid_birth", card.birth_date), ("valid_sex", card.sex))
+                verdicts |= _verdicts(part, [name for name, value in compared if value is not None])
+            return verdicts
+        # both verdicts are on the whole term: with half of it unread, their false says nothing
+        case ChineseIdEmblem() if card.valid_from is not None and (card.valid_to is not None or card.long_term):
+            return _verdicts(part, ("valid_date", "valid_validity_period"))
+    return {}
 
 
 def _verdicts(part: _Object, names: Sequence[str]) -> dict[str, Signal]:

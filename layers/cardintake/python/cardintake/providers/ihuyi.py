@@ -9,14 +9,15 @@ import base64
 import hashlib
 import re
 from collections.abc import Mapping
-from typing import Any, ClassVar, Literal, Self
+from typing import Any, ClassVar, Self
 from urllib.parse import urlencode
 
 from pydantic import StrictBool
 
 from cardintake.cards import dates, values
-from cardintake.cards.models import ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType
+from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits, urlencoded_base64_size
+from cardintake.providers import chinese_id
 from cardintake.providers.errors import (
     ConfigurationError,
     ImageRefusedError,
@@ -28,7 +29,7 @@ from cardintake.providers.errors import (
     StaleCredentialError,
     UnreadableAnswerError,
 )
-from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, json_object
+from cardintake.providers.protocol import Answer, Attempt, Call, CardReading, Claim, Reading, json_object, whole_number
 from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSecret, validated
 
 APP = "idcard"
@@ -149,12 +150,12 @@ class Ihuyi:
     def balance(self, answer: Answer) -> int:
         """`num`, a number or digits in text. Raises the typed errors; a code about pictures is none of GetNum's."""
         document = json_object(self.name, answer)
-        code = _whole(document.get("code"))
+        code = whole_number(document.get("code"))
         if code in _ABOUT_A_PICTURE:
             raise RetryableError(self.name, f"{code} to a question about no picture")
         if code != _SUCCESS:
             raise error_of(code, answer.status)
-        left = _whole(document.get("num"))
+        left = whole_number(document.get("num"))
         if left is None or not 0 <= left < 10**9:
             raise UnreadableAnswerError(self.name, "balance without a number")
         return left
@@ -177,7 +178,7 @@ class Ihuyi:
         return Call(self._secret.base_url + path, {"Content-Type": "application/x-www-form-urlencoded"}, content)
 
     def _error(self, document: Mapping[str, Any], http_status: int) -> ProviderError | None:
-        code = _whole(document.get("code"))
+        code = whole_number(document.get("code"))
         if code != _SUCCESS:
             return error_of(code, http_status, _request_id(document))
         content = document.get("content")
@@ -186,7 +187,7 @@ class Ihuyi:
         if not content:
             # a success has a serial number: its "0" says the contrary of the code, and nothing was read
             return RetriedOnceError(self.name, "success without a serial number") if _serial(document) == "0" else None
-        inner = _whole(content.get("code"))  # in the document's tables, not in its example
+        inner = whole_number(content.get("code"))  # in the document's tables, not in its example
         return error_of(inner, request_id=_request_id(document)) if inner in _ERRORS else None
 
 
@@ -209,15 +210,6 @@ def _seconds(attempt: Attempt) -> str:
     return str(int(attempt.now.timestamp()))
 
 
-def _whole(value: object) -> int | None:
-    """Numbers come as numbers and, in some answers, as digits in text."""
-    if isinstance(value, bool):
-        return None
-    if isinstance(value, int):
-        return value
-    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None
-
-
 def _serial(document: Mapping[str, Any]) -> str | None:
     return next(filter(None, (values.text(document.get(name)) for name in _ID_NAMES)), None)
 
@@ -237,56 +229,18 @@ def _cards(content: Mapping[str, Any]) -> tuple[CardReading, ...]:
 
 
 def _portrait(content: Mapping[str, Any]) -> CardReading | None:
-    impossible: list[str] = []
-    written = next(filter(None, (values.text(content.get(name)) for name in _BIRTH_NAMES)), None)
-    try:
-        birth_date = dates.read(written, *_BIRTH_FORMS)
-    except dates.NotADateError:
-        birth_date = None
-        impossible.append("birth_date")
-    card = ChineseIdPortrait(
-        name=values.text(content.get("name")),
-        sex=values.sex(content.get("gender")),
-        ethnicity=values.ethnicity(content.get("ethnicity")),
-        birth_date=birth_date,
-        address=values.text(content.get("domicile")),
-        id_number=values.code(content.get("id_number")),
+    return chinese_id.portrait(
+        name=content.get("name"),
+        sex=content.get("gender"),
+        ethnicity=content.get("ethnicity"),
+        birth=next(filter(None, (values.text(content.get(name)) for name in _BIRTH_NAMES)), None),
+        address=content.get("domicile"),
+        number=content.get("id_number"),
+        forms=_BIRTH_FORMS,
     )
-    return _if_read(card, impossible)
 
 
 def _emblem(content: Mapping[str, Any]) -> CardReading | None:
-    impossible: list[str] = []
-    valid_from = valid_to = None
-    long_term: Literal[True] | None = None
-    try:
-        start, end = dates.split_range(content.get("valid_period"))
-    except dates.NotADateError:
-        start = end = None
-        impossible += ["valid_from", "valid_to"]
-    try:
-        valid_from = dates.read(start, *_VALIDITY_FORMS)
-    except dates.NotADateError:
-        impossible.append("valid_from")
-    if dates.is_without_end(end):
-        long_term = True
-    else:
-        try:
-            valid_to = dates.read(end, *_VALIDITY_FORMS)
-        except dates.NotADateError:
-            impossible.append("valid_to")
-    card = ChineseIdEmblem(
-        issuing_authority=values.text(content.get("issue_authority")),
-        valid_from=valid_from,
-        valid_to=valid_to,
-        long_term=long_term,
+    return chinese_id.emblem_with_range(
+        authority=content.get("issue_authority"), validity=content.get("valid_period"), forms=_VALIDITY_FORMS
     )
-    return _if_read(card, impossible)
-
-
-def _if_read(card: ChineseIdPortrait | ChineseIdEmblem, impossible: list[str]) -> CardReading | None:
-    """None when no field of this side was read."""
-    identity = {"country", "document_type", "side"}
-    if not impossible and not card.model_dump(exclude_none=True, exclude=identity):
-        return None
-    return CardReading(card, tuple(impossible))

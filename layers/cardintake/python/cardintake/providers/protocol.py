@@ -159,6 +159,15 @@ def json_object(provider: str, answer: Answer) -> dict[str, Any]:
     return document
 
 
+def whole_number(value: object) -> int | None:
+    """A code that comes as a number and, in some answers, as digits in text; None for anything else."""
+    if isinstance(value, bool):
+        return None
+    if isinstance(value, int):
+        return value
+    return int(value) if isinstance(value, str) and value.isascii() and value.isdigit() and len(value) < 10 else None
+
+
 def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not JSON")
 

@@ -12,14 +12,15 @@ import re
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import replace
-from datetime import date, datetime
+from datetime import datetime
 from typing import Annotated, Any, ClassVar, Literal, Self
 
 from pydantic import AfterValidator, BeforeValidator, SecretStr
 
-from cardintake.cards import dates, values
-from cardintake.cards.models import ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType
+from cardintake.cards import dates
+from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits, urlencoded_base64_size
+from cardintake.providers import chinese_id
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -295,42 +296,23 @@ class _Fields:
         entry = self._results.get(name)
         return entry.get("words") if isinstance(entry, dict) else None
 
-    def read_date(self, name: str, field: str, impossible: list[str]) -> date | None:
-        """Remembers in `impossible` what was written but is no date."""
-        try:
-            return dates.read(self.words(name), *_DATE_FORMS)
-        except dates.NotADateError:
-            impossible.append(field)
-            return None
-
 
 def _portrait(fields: _Fields) -> CardReading | None:
-    impossible: list[str] = []
-    card = ChineseIdPortrait(
-        name=values.text(fields.words("姓名")),
-        sex=values.sex(fields.words("性别")),
-        ethnicity=values.ethnicity(fields.words("民族")),
-        birth_date=fields.read_date("出生", "birth_date", impossible),
-        address=values.text(fields.words("住址")),
-        id_number=values.code(fields.words("公民身份号码")),
+    return chinese_id.portrait(
+        name=fields.words("姓名"),
+        sex=fields.words("性别"),
+        ethnicity=fields.words("民族"),
+        birth=fields.words("出生"),
+        address=fields.words("住址"),
+        number=fields.words("公民身份号码"),
+        forms=_DATE_FORMS,
     )
-    return _if_read(card, impossible)
 
 
 def _emblem(fields: _Fields) -> CardReading | None:
-    impossible: list[str] = []
-    without_end = dates.is_without_end(fields.words("失效日期"))
-    card = ChineseIdEmblem(
-        issuing_authority=values.text(fields.words("签发机关")),
-        valid_from=fields.read_date("签发日期", "valid_from", impossible),
-        valid_to=None if without_end else fields.read_date("失效日期", "valid_to", impossible),
-        long_term=True if without_end else None,
+    return chinese_id.emblem(
+        authority=fields.words("签发机关"),
+        valid_from=fields.words("签发日期"),
+        valid_to=fields.words("失效日期"),
+        forms=_DATE_FORMS,
     )
-    return _if_read(card, impossible)
-
-
-def _if_read(card: ChineseIdPortrait | ChineseIdEmblem, impossible: list[str]) -> CardReading | None:
-    """None when no field of this side was read."""
-    if not impossible and card.values().keys() <= {"country", "document_type", "side"}:
-        return None
-    return CardReading(card, tuple(impossible))
