@@ -14,11 +14,11 @@ CHOICE = $(if $(PROVIDER),--provider '$(PROVIDER)')
 export PYTHON313
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up scan down test check lint build schemas lock clean laptop
+.PHONY: help demo up scan down test check lint build schemas scale lock clean laptop dead-letters
 
 help: ## List what can be done
-	@sed -n 's/^\([a-z]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
-		printf '  make %-7s %s\n' "$$name" "$$what"; done
+	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/\1|\2/p' $(MAKEFILE_LIST) | while IFS='|' read -r name what; do \
+		printf '  make %-12s %s\n' "$$name" "$$what"; done
 
 demo: laptop ## Show the whole system at work on printed specimen cards: make demo PROVIDER=huaweicloud
 	@$(DEV) -m local demo $(CHOICE)
@@ -31,6 +31,11 @@ scan: laptop ## Upload pictures to what `make up` started: make scan FILES="a.jp
 
 down: laptop ## Stop what `make up` started
 	@$(DEV) -m local down
+
+dead-letters: ## List what could not be worked on, or send it again: [STACK=name] [SEND_BACK=1 | FAILED=1]
+	@$(BOOTSTRAP) dev
+	@$(DEV) -m local.dead_letters $(if $(STACK),--stack '$(STACK)') $(if $(JSON),--json) \
+		$(if $(SEND_BACK),--send-back) $(if $(ALL),--all) $(if $(FAILED),--failed $(filter-out 1,$(FAILED)))
 
 test: laptop lint ## Run every check and every test
 	@$(PYTEST)
@@ -52,6 +57,10 @@ build: ## Build the application for this machine's processor
 schemas: ## Write schemas/ and docs/reasons.md from the code
 	@$(BOOTSTRAP) dev
 	@$(DEV) -m local.schemas
+
+scale: ## Write the tables of docs/scale.md: calls, costs, and the simulated queue
+	@$(BOOTSTRAP) dev
+	@$(DEV) -m local.scale --write
 
 lock: ## Lock the requirements again, with hashes, at the newest versions that fit
 	@$(BOOTSTRAP) uv

@@ -3,9 +3,11 @@
 The emulator would run a python3.13 function inside its own Python, with its own packages, and report every error under
 one name. It also runs `provided.al2023` functions, by starting their `bootstrap` against a Lambda Runtime API. So in a
 copy of the build every function becomes one of those, and its bootstrap starts the runtime client of `.venvs/runtime`
-with the search path that AWS documents: the task, then the layers. Nothing else of the template is touched.
+with the search path that AWS documents: the task, then the layers. State machines get their concurrency as a number,
+because the emulator does not look at a path and would start 64 functions at once. Nothing else is touched.
 """
 
+import json
 import platform
 import shlex
 import shutil
@@ -20,6 +22,8 @@ from local.environment import VENVS
 PYTHON_RUNTIME = "python3.13"
 _FUNCTION = "AWS::Serverless::Function"
 _LAYER = "AWS::Serverless::LayerVersion"
+_STATE_MACHINE = "AWS::StepFunctions::StateMachine"
+_MAP_CONCURRENCY = 4
 
 
 def rewrite_for_emulator(build: Path, target: Path, logs: Path) -> Path:
@@ -46,6 +50,10 @@ def rewrite_for_emulator(build: Path, target: Path, logs: Path) -> Path:
     defaults.pop("Layers", None)
     defaults.pop("Runtime", None)
     for name, resource in resources.items():
+        if resource["Type"] == _STATE_MACHINE:
+            definition = build / resource["Properties"]["DefinitionS3Location"]
+            (target / definition.name).write_text(_with_literal_concurrency(definition.read_text(encoding="utf-8")))
+            resource["Properties"]["DefinitionS3Location"] = definition.name
         if resource["Type"] != _FUNCTION:
             continue
         properties = resource["Properties"]
@@ -61,6 +69,14 @@ def rewrite_for_emulator(build: Path, target: Path, logs: Path) -> Path:
     path = target / "template.yaml"
     path.write_text(yaml.safe_dump(template, sort_keys=False, allow_unicode=True), encoding="utf-8")
     return path
+
+
+def _with_literal_concurrency(definition: str) -> str:
+    document: dict[str, Any] = json.loads(definition)
+    for state in document["States"].values():
+        if state.pop("MaxConcurrencyPath", None) is not None:
+            state["MaxConcurrency"] = _MAP_CONCURRENCY
+    return json.dumps(document)
 
 
 def _layers_in_order(template: dict[str, Any], resources: dict[str, Any]) -> list[str]:

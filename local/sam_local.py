@@ -16,6 +16,8 @@ _FUNCTIONS = {
     "RecognizeFunction": "recognize_function",
     "SweepFunction": "sweep_function",
     "QuotaFunction": "quota_function",
+    "BackfillFunction": "backfill_function",
+    "ReplayFunction": "replay_function",
 }
 
 

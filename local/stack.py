@@ -36,6 +36,10 @@ class Outputs:
     recognize_function: str
     sweep_function: str
     quota_function: str
+    backfill_function: str
+    replay_function: str
+    backfill_machine: str
+    replay_machine: str
 
 
 _OUTPUT_KEYS = {
@@ -50,6 +54,10 @@ _OUTPUT_KEYS = {
     "recognize_function": "RecognizeFunctionName",
     "sweep_function": "SweepFunctionName",
     "quota_function": "QuotaFunctionName",
+    "backfill_function": "BackfillFunctionName",
+    "replay_function": "ReplayFunctionName",
+    "backfill_machine": "BackfillMachineArn",
+    "replay_machine": "ReplayMachineArn",
 }
 
 

@@ -544,3 +544,21 @@ def test_a_card_that_it_does_not_name_is_told_by_its_fields(kind: object) -> Non
     document = mutated_at(recorded("accuauth", "foreigner_front"), ("results", 0, "card_type"), kind)
     (card,) = cards_of(document)
     assert card == cards_of(recorded("accuauth", "foreigner_front"))[0]
+
+
+@pytest.mark.parametrize(
+    ("reason", "kind"),
+    [
+        ("image resolution must be between 128*128 and 6000*6000", ImageRefusedError),
+        ("image format must be JPG or PNG", ImageRefusedError), ("the file can not be decoded", ImageRefusedError),
+        ("picture SIZE must not exceed 5MB", ImageRefusedError),
+        ("detect_face must be 0 or 1", RequestRefusedError), ("no image was given", RequestRefusedError),
+        ("", RequestRefusedError), (None, RequestRefusedError), (["image size"], ImageRefusedError),
+    ],
+)  # fmt: skip
+def test_an_invalid_argument_may_be_the_picture(reason: object, kind: type[ProviderError]) -> None:
+    document = recorded("accuauth", "call_failed") | {"status": "INVALID_ARGUMENT", "reason": reason}
+    with pytest.raises(ProviderError) as error:
+        accuauth().read(answer(document, 400))
+    assert type(error.value) is kind
+    assert "image" not in str(error.value)

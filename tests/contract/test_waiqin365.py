@@ -861,3 +861,14 @@ def test_the_page_names_every_word_by_which_a_refusal_is_classed() -> None:
     )  # fmt: skip
     for word in words:
         assert word in refusals
+
+
+@pytest.mark.parametrize(
+    ("option", "claim", "sent"),
+    [("back", Claim(), "back"), ("front", Claim(), "front"), ("back", Claim(side="portrait"), "front"),
+     ("front", Claim(side="emblem"), "back")],
+)  # fmt: skip
+def test_the_side_may_be_an_option_and_a_claim_goes_before_it(option: str, claim: Claim, sent: str) -> None:
+    provider = waiqin365(options={"ID_card_side": option})
+    assert json.loads(provider.call(image(), claim, Attempt(NOW)).content)["ID_card_side"] == sent
+    assert f'"ID_card_side": "{sent}"' in provider.options_key(claim)

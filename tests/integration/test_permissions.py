@@ -157,6 +157,19 @@ def sweeps_a_scan_out_of_its_case(pipeline: Pipeline) -> None:
     assert len(item["members"]) == 1
 
 
+def sweeps_a_record_without_its_scan(pipeline: Pipeline) -> None:
+    key, _ = read_before(pipeline)
+    pipeline.stack.client("s3").delete_object(Bucket=pipeline.outputs.scans_bucket, Key=key)
+    pipeline.stack.client("dynamodb").delete_item(
+        TableName=pipeline.outputs.cards_table, Key={"record_id": {"S": "sweep_cursor"}}
+    )
+    swept = pipeline.sweep()["orphans"]
+    while "position" in items(pipeline, "sweep_cursor")[0]:  # until the end of the table
+        swept += pipeline.sweep()["orphans"]
+    assert swept == 1
+    assert (pipeline.item(pipeline.record_id(key)) or {})["status"] == "ERASED"
+
+
 def asks_for_a_balance(pipeline: Pipeline) -> None:
     forget_state(pipeline.stack)
     assert left(pipeline) > 0
@@ -168,6 +181,39 @@ def announces_a_low_balance(pipeline: Pipeline) -> None:
     state = pipeline.item("provider_ihuyi") or {}
     assert "balance_low" in state
     assert "outbox" not in state, "delivered"
+
+
+def counts_uploads(pipeline: Pipeline) -> None:
+    key, _ = uploaded(pipeline, b"not a picture")
+    asked = {"bucket": pipeline.outputs.scans_bucket, "prefix": key}
+    assert pipeline.invoke(asked, pipeline.outputs.backfill_function)["report"]["unrecorded"] == 1
+
+
+def reads_stored_answers_again(pipeline: Pipeline) -> None:
+    read_before(pipeline)
+    report = replayed(pipeline)
+    assert report["replayed"] > 0
+    assert "crashed" not in report["skipped"]
+
+
+def changes_a_record_by_replay(pipeline: Pipeline) -> None:
+    key = misread_before(pipeline)
+    replayed(pipeline, apply=True)
+    assert (pipeline.item(pipeline.record_id(key)) or {})["reasons"] == []
+
+
+def announces_what_a_replay_has_changed(pipeline: Pipeline) -> None:
+    key = misread_before(pipeline)
+    functions, name = pipeline.stack.client("lambda"), pipeline.outputs.replay_function
+    deployed = functions.get_function_configuration(FunctionName=name)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=name, Environment={"Variables": deployed | {"ANNOUNCE": "all"}}
+    )
+    try:
+        replayed(pipeline, apply=True, announce=True)
+    finally:
+        functions.update_function_configuration(FunctionName=name, Environment={"Variables": deployed})
+    assert pipeline.events_about(pipeline.record_id(key))
 
 
 PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
@@ -188,6 +234,8 @@ PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
     },
     "SweepRole": {
         ("FindDueItems", "dynamodb:Query"): sweeps_an_undelivered_event,
+        ("LookThroughRecords", "dynamodb:Scan"): sweeps_a_record_without_its_scan,
+        ("FindScans", "s3:ListBucket"): sweeps_a_record_without_its_scan,
         ("SettleRecords", "dynamodb:GetItem"): sweeps_an_undelivered_event,
         ("SettleRecords", "dynamodb:BatchGetItem"): sweeps_a_scan_out_of_its_case,
         ("SettleRecords", "dynamodb:PutItem"): sweeps_a_scan_out_of_its_case,
@@ -202,6 +250,17 @@ PROOFS: dict[str, dict[tuple[str, str], Probe]] = {
         ("KeepProviderStates", "dynamodb:UpdateItem"): announces_a_low_balance,
         ("ReadCredentials", "secretsmanager:GetSecretValue"): asks_for_a_balance,
         ("Announce", "events:PutEvents"): announces_a_low_balance,
+    },
+    "BackfillRole": {
+        ("ListScans", "s3:ListBucket"): counts_uploads,
+        ("LookUpRecords", "dynamodb:BatchGetItem"): counts_uploads,
+    },
+    "ReplayRole": {
+        ("ReadScans", "s3:GetObject"): reads_stored_answers_again,
+        ("ReadAnswers", "s3:GetObject"): reads_stored_answers_again,
+        ("ReadRecords", "dynamodb:Scan"): reads_stored_answers_again,
+        ("ChangeRecords", "dynamodb:UpdateItem"): changes_a_record_by_replay,
+        ("Announce", "events:PutEvents"): announces_what_a_replay_has_changed,
     },
 }
 PROBES = sorted({probe for proofs in PROOFS.values() for probe in proofs.values()}, key=lambda probe: probe.__name__)
@@ -306,7 +365,10 @@ def denials(pipeline: Pipeline) -> list[str]:
     outputs = pipeline.outputs
     lines = [
         line
-        for name in (outputs.recognize_function, outputs.sweep_function, outputs.quota_function)
+        for name in (
+            *(outputs.recognize_function, outputs.sweep_function, outputs.quota_function),
+            *(outputs.backfill_function, outputs.replay_function),
+        )
         for line in pipeline.stack.function_log(name)
     ]
     return [line for line in lines if any(words in line for words in _DENIED)]
@@ -328,10 +390,28 @@ def read_before(pipeline: Pipeline, case: str | None = None) -> tuple[str, set[s
     return key, pipeline.answers() - before
 
 
+def misread_before(pipeline: Pipeline) -> str:
+    """The key of a scan whose record says what the present code would not."""
+    key, _ = read_before(pipeline)
+    alter(pipeline, key, reasons=["CARD_COVERED"])
+    return key
+
+
+def replayed(pipeline: Pipeline, *, apply: bool = False, announce: bool = False) -> dict[str, Any]:
+    """The report of a replay of the whole table."""
+    part = {"segment": 0, "segments": 1, "apply": apply, "announce": announce}
+    report: dict[str, Any] = pipeline.invoke(part, pipeline.outputs.replay_function)["report"]
+    return report
+
+
 def overdue(pipeline: Pipeline, key: str, **attributes: object) -> None:
     """Makes a record one that the sweep has to look at."""
+    alter(pipeline, key, **attributes, due_shard=due_shard(pipeline.record_id(key)), due_at=1)
+
+
+def alter(pipeline: Pipeline, key: str, **changed: object) -> None:
+    """Writes attributes of a record."""
     record_id = pipeline.record_id(key)
-    changed = {**attributes, "due_shard": due_shard(record_id), "due_at": 1}
     serialize = boto3.dynamodb.types.TypeSerializer().serialize
     pipeline.stack.client("dynamodb").update_item(
         TableName=pipeline.outputs.cards_table,

@@ -210,6 +210,25 @@ def test_of_several_cards_one_is_chosen_and_the_others_are_kept(
     assert (verdict.quality, verdict.risk) == ("good", "none")
 
 
+def test_every_card_in_the_picture_is_checked() -> None:
+    expired = changed(EMBLEM, valid_from=date(2005, 1, 1), valid_to=date(2025, 1, 1), issuing_authority=None)
+    verdict = judged(PORTRAIT, expired)
+    assert verdict.card == PORTRAIT
+    assert set(verdict.reasons) == {
+        "SEVERAL_CARDS",
+        "CARD_EXPIRED",
+        "FIELD_MISSING",
+        "SIDES_DISAGREE",
+        "VALIDITY_TERM_UNUSUAL",
+    }
+    elsewhere = changed(EMBLEM, issuing_authority="另外市公安局")
+    at_home = changed(PORTRAIT, address="样例省样例市样例路1号")
+    assert judged(at_home, elsewhere).reasons == ["SEVERAL_CARDS", "SIDES_DISAGREE"]
+    wrong = changed(PORTRAIT, id_number="990105199003070038")
+    verdict = judged(EMBLEM, wrong, claim=Claim(side="emblem"))
+    assert (verdict.card, verdict.reasons) == (EMBLEM, ["ID_NUMBER_INVALID", "SEVERAL_CARDS"])
+
+
 def test_a_card_of_which_only_a_bad_date_was_read_is_no_second_card() -> None:
     ghost = CardReading(ChineseIdEmblem(), ("valid_from", "valid_to"))
     verdict = assess(Reading((CardReading(PORTRAIT), ghost)), "ctyun", FINE, Claim(), NOW)
@@ -256,7 +275,7 @@ def test_a_refused_image(reason: Reason) -> None:
     ("measure", "fine", "beyond", "expected"),
     [
         ("sharpness", 60.0, 59.9, "IMAGE_BLURRED"), ("brightness", 60.0, 59.9, "IMAGE_UNDEREXPOSED"),
-        ("burnt_share", 0.5, 0.5001, "IMAGE_OVEREXPOSED"), ("glare_share", 0.015, 0.0151, "IMAGE_GLARE"),
+        ("glare_share", 0.015, 0.0151, "IMAGE_GLARE"),
     ],
 )  # fmt: skip
 def test_both_sides_of_every_threshold(measure: str, fine: float, beyond: float, expected: str) -> None:
@@ -269,10 +288,23 @@ def test_both_sides_of_every_threshold(measure: str, fine: float, beyond: float,
     }  # fmt: skip
 
 
+@pytest.mark.parametrize(
+    ("burnt", "inside", "sharpness", "expected"),
+    [
+        (0.5, 0.5, 600.0, ["IMAGE_GLARE"]), (0.5001, 0.5001, 600.0, ["IMAGE_OVEREXPOSED"]),
+        # a white ground that reaches the edge is none, unless nothing sharp is left
+        (0.9, 0.0, 600.0, []), (0.9, 0.0, 59.9, ["IMAGE_OVEREXPOSED"]),
+    ],
+)  # fmt: skip
+def test_what_is_burnt_out(burnt: float, inside: float, sharpness: float, expected: list[str]) -> None:
+    measures = replace(FINE, burnt_share=burnt, glare_share=inside, sharpness=sharpness)
+    assert judged(PORTRAIT, measures=measures).reasons == expected
+
+
 def test_in_the_dark_and_the_glare_the_other_measures_mean_nothing() -> None:
     dark = replace(FINE, brightness=20.0, sharpness=5.0, chroma=0.0)
     assert judged(PORTRAIT, measures=dark, risk=None).reasons == ["IMAGE_UNDEREXPOSED"]
-    burnt = replace(FINE, burnt_share=0.9, glare_share=0.3, chroma=0.0)
+    burnt = replace(FINE, burnt_share=0.9, glare_share=0.9, chroma=0.0)
     assert judged(PORTRAIT, measures=burnt, risk=None).reasons == ["IMAGE_OVEREXPOSED"]
 
 

@@ -221,19 +221,27 @@ def test_links_hold_nothing_of_what_was_read(world: World) -> None:
     assert len([name for name in links(world) if name.startswith("number_") and name != number]) == 1, "keyed"
 
 
-def test_a_lookup_secret_that_cannot_be_read_is_said_and_waited_for(
+def test_a_lookup_secret_that_cannot_be_read_is_said_and_cards_are_read(
     world: World, caplog: pytest.LogCaptureFixture
 ) -> None:
     world.secrets.delete_secret(SecretId=LOOKUP, ForceDeleteWithoutRecovery=True)
-    event = world.upload("up/C-1/front.jpg", a_picture("one"))
-    world.deliver(event)
-    record = world.record("up/C-1/front.jpg")
-    assert (record["status"], record["waiting_for"]) == ("PROCESSING", "PROVIDER_MISCONFIGURED")
+    assert read(world, "up/C-1/front.jpg", YOUNG)["status"] == "RECOGNIZED"
     assert "LOOKUP_SECRET" in str([vars(line) for line in caplog.records])
+    assert {name.partition("_")[0] for name in links(world)} == {"case"}
     world.secrets.create_secret(Name=LOOKUP, SecretString="the key of the hashes")
-    world.deliver(event)
-    assert world.record("up/C-1/front.jpg")["status"] == "RECOGNIZED"
-    assert len(world.provider.calls) == 1, "what was read is in the journal"
+    read(world, "up/C-2/front.jpg", YOUNG)
+    assert read(world, "up/C-3/front.jpg", YOUNG)["reasons"] == ["NUMBER_SEEN_IN_OTHER_CASE"]
+
+
+def test_both_sides_in_one_picture_are_a_case(world: World) -> None:
+    both = YOUNG | {"org": EMBLEM["org"], "validperiod": EMBLEM["validperiod"]}
+    record = read(world, "up/C-1/both.jpg", both)
+    assert record["reasons"] == ["SEVERAL_CARDS"]
+    assert [case["records"] for case in complete_events(world)] == [[record["record_id"]]]
+    assert read(world, "up/C-2/front.jpg", YOUNG)["reasons"] == ["NUMBER_SEEN_IN_OTHER_CASE"]
+    assert complete_events(world) == []
+    mixed = read(world, "up/C-3/both.jpg", both | {"org": "另外市公安局", "idn": "990105199003070053"})
+    assert mixed["reasons"] == ["SEVERAL_CARDS", "SIDES_DISAGREE"]
 
 
 # newer uploads and erasure --------------------------------------------------------------------------------------------

@@ -115,6 +115,18 @@ def ihuyi_without_money(world: World) -> None:
     uploaded(world)
 
 
+def beyond_the_cap(calls: int) -> Scenario:
+    """So many other pictures were paid for on a day with a cap of two."""
+
+    def scenario(world: World) -> None:
+        world.new_process(DAILY_CALL_CAP="2")
+        for n in range(calls):
+            world.deliver(world.upload(f"up/C-3/{n}.jpg", encoded(picture(100 + n))))
+        uploaded(world)
+
+    return scenario
+
+
 def emblem(**changes: str) -> dict[str, str]:
     return EMBLEM | changes
 
@@ -166,6 +178,7 @@ SCENARIOS: dict[Reason, tuple[Scenario, Scenario]] = {
     Reason.PROVIDER_THROTTLED: (provider_says(lambda: httpx.Response(429)), CLEAN),
     Reason.PROVIDER_MISCONFIGURED: (provider_says(code(401, 401)), CLEAN),
     Reason.PROVIDER_QUOTA: (ihuyi_without_money, CLEAN),
+    Reason.SPENDING_CAP: (beyond_the_cap(2), beyond_the_cap(1)),
 }  # fmt: skip
 
 
@@ -186,7 +199,7 @@ def reasons_after(scenario: Scenario) -> set[str]:
 
 
 def test_there_is_a_scenario_for_every_reason() -> None:
-    assert SCENARIOS.keys() == set(Reason) - {Reason.SPENDING_CAP}, "nothing caps spending yet"
+    assert SCENARIOS.keys() == set(Reason)
 
 
 @pytest.mark.parametrize("reason", SCENARIOS)

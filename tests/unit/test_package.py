@@ -14,7 +14,7 @@ LAYER = ROOT / "layers" / "cardintake" / "python"
 PACKAGE = LAYER / "cardintake"
 
 # the story and its wiring; everything below them is a step
-STORY = {"intake", "worklist", "sweeping", "balances", "bootstrap"}
+STORY = {"intake", "worklist", "sweeping", "balances", "backfilling", "replaying", "bootstrap"}
 # which other steps a step may know, beside `cards`, `reasons`, `limits` and what is in the same folder
 VOCABULARY = {
     "scans": set(), "settings": {"thresholds"}, "budget": set(), "telemetry": set(), "reasons": set(), "limits": set(),
@@ -23,14 +23,17 @@ VOCABULARY = {
     "routing": {"providers", "settings"}, "findings": set(), "signals": {"findings", "providers"},
     "card_checks": {"findings"}, "thresholds": {"signals"},
     "assessment": {"card_checks", "findings", "images", "providers", "signals", "thresholds"},
-    "cropping": {"images", "providers"}, "cases": {"findings", "items", "settings"},
-    "uploads": {"aws", "images", "providers", "scans"}, "secret_store": {"aws", "providers"},
+    "cropping": {"images", "providers"}, "cases": {"assessment", "findings", "items", "settings"},
+    "uploads": {"aws", "images", "providers", "scans"}, "secret_store": {"aws", "providers", "telemetry"},
     "records": {"announcements", "aws", "items", "scans", "settings"},
     "journal": {"aws", "items", "providers", "records", "settings"},
     "provider_states": {"announcements", "items", "providers", "settings"},
     "recognition": {
-        "budget", "images", "journal", "provider_states", "providers", "records", "secret_store", "telemetry",
+        "budget", "images", "journal", "provider_states", "providers", "records", "secret_store", "spending",
+        "telemetry",
     },
+    "spending": {"items", "providers", "settings", "telemetry"},
+    "orphans": {"budget", "items", "scans", "settings", "telemetry"},
     "providers": {"budget", "images"}, "cards": set(),
 }  # fmt: skip
 EVERYBODYS = {"cards", "reasons", "limits"}

@@ -11,7 +11,8 @@ from cardintake.providers.errors import ConfigurationError
 from cardintake.scans import Scan
 from cardintake.uploads import Upload, Uploads
 from tests.unit.conftest import encoded, picture
-from tests.unit.world import CREDENTIALS, World, a_world, ctyun_answer, sqs_event
+from tests.unit.test_every_provider import SECRETS, world_of
+from tests.unit.world import ANSWERS, CREDENTIALS, TABLE, DiedError, World, a_world, ctyun_answer, sqs_event
 
 
 def error(code: int) -> httpx.Response:
@@ -82,6 +83,33 @@ def test_throttling_is_waited_for_and_is_no_attempt(world: World, photo: bytes) 
     world.deliver(sqs_event(*world.messages_without_delay()))
     assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
     assert heard(world) == []
+
+
+def test_a_long_retry_after_is_waited_for_as_long_as_the_queue_can_and_then_again(world: World, photo: bytes) -> None:
+    world.deliver(world.upload("a/first.jpg", encoded(picture(5))))
+    world.provider.script = [httpx.Response(429, headers={"Retry-After": str(left)}) for left in (2000, 1100, 200)]
+    event = world.upload("a/x.jpg", photo)
+    waits = []
+    for _ in range(3):
+        outcome = world.deliver(event).outcomes[0]
+        waits.append(outcome.retry_in)
+        record = world.record("a/x.jpg")
+        assert (record["waiting_for"], record["attempts"], record["paid_calls"]) == ("PROVIDER_THROTTLED", 0, 0)
+        assert record["due_at"] >= time.time() + (outcome.retry_in or 0), "the sweep is not quicker"
+        (message,) = world.messages_without_delay()
+        event = sqs_event(message)
+    assert waits == [900, 900, 200]
+    world.deliver(event)
+    assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
+    assert len(world.provider.calls) == 5
+
+
+@pytest.mark.parametrize(
+    ("asked", "waited"), [("0", 5), ("9" * 400, 900), ("-1", 5), ("soon", 5), ("1e3", 5), ("٣٣", 5)]
+)
+def test_whatever_retry_after_says_the_wait_is_bounded(world: World, photo: bytes, asked: str, waited: int) -> None:
+    world.provider.script = [httpx.Response(429, headers=[(b"Retry-After", asked.encode())])]
+    assert world.deliver(world.upload("a/x.jpg", photo)).outcomes[0].retry_in == waited
 
 
 def test_a_malformed_request_is_our_bug_and_fails(world: World, photo: bytes) -> None:
@@ -346,3 +374,153 @@ def test_a_claimed_type_that_nobody_reads_is_logged(
 ) -> None:
     world.deliver(world.upload("a/x.jpg", photo, **{"document-type": "pe_dni"}))
     assert "none of them reads the document type" in str([vars(line) for line in caplog.records])
+
+
+# two providers --------------------------------------------------------------------------------------------------------
+
+TWO = ("ctyun", "waiqin365")
+DOWN = {name: (lambda: httpx.Response(503)) for name in ("ctyun.test", "waiqin.test")}
+
+
+def called(world: World, host: str) -> int:
+    return [request.url.host for request in world.provider.calls].count(host)
+
+
+def item_ids(world: World, prefix: str) -> set[str]:
+    found = {item["record_id"]["S"] for item in world.dynamodb.scan(TableName=TABLE)["Items"]}
+    return {one for one in found if one.startswith(prefix)}
+
+
+def test_what_the_second_provider_answered_before_the_process_died_is_used(photo: bytes) -> None:
+    with world_of(*TWO) as world:
+        world.provider.script = [error(5000)] * 3
+        event = world.upload("a/x.jpg", photo)
+        world.deliver(event)
+        store = world.log.index("s3.put_object") + 1
+    with world_of(*TWO) as world:
+        world.provider.script = [error(5000)] * 3
+        event = world.upload("a/x.jpg", photo)
+        world.die = (store, "after")
+        with pytest.raises(DiedError):
+            world.deliver(event)
+        assert world.died_at == "s3.put_object"
+        world.die = None
+        world.let_leases_run_out()
+        world.new_process()
+        world.deliver(event)
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["provider"]) == ("RECOGNIZED", "waiqin365")
+        assert (record["paid_calls"], record["uncertain_calls"]) == (1, 0)
+        assert (called(world, "ctyun.test"), called(world, "waiqin.test")) == (3, 1)
+
+
+def test_the_same_picture_is_not_paid_for_again_when_the_first_provider_is_back(photo: bytes) -> None:
+    with world_of(*TWO) as world:
+        world.provider.script = [error(5000)] * 3
+        world.deliver(world.upload("a/one.jpg", photo))
+        world.new_process()
+        world.deliver(world.upload("a/two.jpg", photo))
+        record = world.record("a/two.jpg")
+        assert (record["status"], record["provider"], record["paid_calls"]) == ("RECOGNIZED", "waiqin365", 0)
+        world.deliver(world.upload("a/other.jpg", encoded(picture(2))))
+        assert world.record("a/other.jpg")["provider"] == "ctyun", "another picture is its own matter"
+        assert (called(world, "ctyun.test"), called(world, "waiqin.test")) == (4, 1)
+
+
+def test_nor_when_the_first_one_was_not_even_asked(photo: bytes) -> None:
+    with world_of(*TWO) as world:
+        world.process.states.pause("ctyun", world.process.secrets.content().version, "quota", 300)
+        world.deliver(world.upload("a/one.jpg", photo))
+        world.let_pauses_run_out()
+        world.new_process()
+        world.deliver(world.upload("a/two.jpg", photo))
+        assert world.record("a/two.jpg")["paid_calls"] == 0
+        assert [request.url.host for request in world.provider.calls] == ["waiqin.test"]
+        state = world.item("provider_ctyun")
+        assert "trial_owner" not in state, "who has found an answer leaves the probe to others"
+
+
+@pytest.mark.parametrize("asked", [True, False])
+def test_when_the_second_ones_answer_is_erased_the_first_one_is_asked(photo: bytes, *, asked: bool) -> None:
+    with world_of(*TWO) as world:
+        if asked:
+            world.provider.script = [error(5000)] * 3
+        else:
+            world.process.states.pause("ctyun", world.process.secrets.content().version, "unavailable", 300)
+        world.deliver(world.upload("a/one.jpg", photo))
+        world.deliver(world.remove("a/one.jpg"))
+        assert world.s3.list_objects_v2(Bucket=ANSWERS)["KeyCount"] == 0
+        assert item_ids(world, "content_") == set(), "nothing tells of the picture"
+        world.let_pauses_run_out()
+        world.new_process()
+        world.deliver(world.upload("a/two.jpg", photo))
+        assert world.record("a/two.jpg")["provider"] == "ctyun"
+
+
+def test_a_reference_to_an_answer_that_is_gone_holds_nobody_up(photo: bytes) -> None:
+    with world_of(*TWO) as world:
+        world.provider.script = [error(5000)] * 3
+        world.deliver(world.upload("a/one.jpg", photo))
+        for entry in world.s3.list_objects_v2(Bucket=ANSWERS)["Contents"]:
+            world.s3.delete_object(Bucket=ANSWERS, Key=entry["Key"])
+        world.deliver(world.upload("a/two.jpg", photo))
+        assert (world.record("a/two.jpg")["provider"], world.record("a/two.jpg")["paid_calls"]) == ("ctyun", 1)
+
+
+def test_with_two_providers_a_clean_scan_asks_aws_no_more_often(photo: bytes) -> None:
+    with world_of(*TWO) as world:
+        world.deliver(world.upload("a/warm.jpg", encoded(picture(7))))
+        world.deliver(world.upload("a/x.jpg", photo))
+        assert len([call for call in world.log if not call.startswith("provider")]) == 5
+
+
+@pytest.mark.parametrize(
+    ("error_class", "waited_for"), [("configuration", "PROVIDER_MISCONFIGURED"), ("quota", "PROVIDER_QUOTA")]
+)
+@pytest.mark.parametrize("providers", [TWO, TWO[::-1]], ids=["first", "second"])
+def test_a_scan_waits_for_the_operator_of_one_provider_while_the_other_is_down(
+    providers: tuple[str, str], error_class: str, waited_for: str, photo: bytes
+) -> None:
+    with world_of(*providers, MAX_ATTEMPTS="2") as world:
+        world.provider.default |= DOWN
+        world.process.states.pause("ctyun", world.process.secrets.content().version, error_class, 10**6)
+        event = world.upload("a/x.jpg", photo)
+        for _ in range(8):
+            world.new_process()
+            world.deliver(event)
+            record = world.record("a/x.jpg")
+            assert (record["status"], record["waiting_for"], record["attempts"]) == ("PROCESSING", waited_for, 0)
+        assert called(world, "ctyun.test") == 0
+        world.set_secret(SECRETS | {"renewed": True})
+        world.provider.default["ctyun.test"] = ctyun_answer
+        world.new_process()
+        world.let_pauses_run_out()
+        world.deliver(event)
+        assert (world.record("a/x.jpg")["status"], world.record("a/x.jpg")["provider"]) == ("RECOGNIZED", "ctyun")
+
+
+@pytest.mark.parametrize("providers", [TWO, TWO[::-1]], ids=["first", "second"])
+def test_waiting_for_an_operator_does_not_cost_without_an_end(providers: tuple[str, str], photo: bytes) -> None:
+    with world_of(*providers, MAX_ATTEMPTS="3") as world:
+        world.process.states.pause("ctyun", world.process.secrets.content().version, "configuration", 10**6)
+        world.provider.default["waiqin.test"] = lambda: httpx.Response(200, content=b'{"half')
+        event = world.upload("a/x.jpg", photo)
+        for _ in range(8):
+            world.new_process()
+            world.deliver(event)
+            assert world.record("a/x.jpg")["waiting_for"] == "PROVIDER_MISCONFIGURED"
+        assert called(world, "waiqin.test") == world.record("a/x.jpg")["paid_calls"] == 3
+        world.set_secret(SECRETS | {"renewed": True})
+        world.new_process()
+        world.deliver(event)
+        assert world.record("a/x.jpg")["provider"] == "ctyun"
+
+
+def test_when_both_are_down_the_scan_fails_after_its_attempts(photo: bytes) -> None:
+    with world_of(*TWO, MAX_ATTEMPTS="2") as world:
+        world.provider.default |= DOWN
+        event = world.upload("a/x.jpg", photo)
+        world.deliver(event)
+        world.deliver(event)
+        record = world.record("a/x.jpg")
+        assert (record["status"], record["reasons"], record["attempts"]) == ("FAILED", ["PROVIDER_UNAVAILABLE"], 2)

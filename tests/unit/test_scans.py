@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardintake.scans import NO_SEQUENCER, Scan, UnknownEventError, case_id, parse, record_id
+from cardintake.scans import NO_SEQUENCER, Scan, UnknownEventError, case_id, of_message, parse, record_id
 from cardintake.settings import DEFAULT_CASE_ID
 from tests.unit.world import sqs_event
 
@@ -266,11 +266,18 @@ def test_rubbish_is_refused_directly_and_listed_from_the_queue(event: object) ->
     assert [delivery.message_id for delivery in arrivals.deliveries] == ["m-0", "m-2"]
 
 
+NO_MEMBERS = "an S3 event without the members that S3 documents"
+
+
 @pytest.mark.parametrize(
     "body", ["", "hello", "{", "[" * 200_000, '{"Records": [{"size": 1e999}]}', "\ud800", "9" * 9999], ids=range(7)
 )
 def test_text_that_is_no_event_is_listed(body: str) -> None:
     assert parse(sqs_event(body)).unreadable == ("m-0",)
+    with pytest.raises(UnknownEventError) as refusal:
+        of_message(body)
+    assert str(refusal.value) in ("not JSON", "neither an S3 notification nor an EventBridge event", NO_MEMBERS)
+    assert refusal.value.__cause__ is None
 
 
 def test_a_refusal_quotes_nothing_of_the_event() -> None:
@@ -284,6 +291,8 @@ def test_a_refusal_quotes_nothing_of_the_event() -> None:
         assert "张样例" not in str(refusal.value)
         assert "990105199003070037" not in str(refusal.value)
         assert refusal.value.__cause__ is None
+        with pytest.raises(UnknownEventError, match=f"^{re.escape(str(refusal.value))}$"):
+            of_message(json.dumps(event))
 
 
 @given(st.recursive(
@@ -313,6 +322,7 @@ SCANS = st.builds(
     size=st.none() | st.integers(0, 5 * 10**12),
     sequencer=st.just(NO_SEQUENCER) | HEX.map(lambda digits: digits.ljust(64, "0")),
     version_id=st.none() | st.text("abcXYZ019._", min_size=1, max_size=32),
+    redrive=st.none() | st.just("2026-01-15T08:30:00.000Z"),
 )
 
 
@@ -325,6 +335,12 @@ def test_a_message_of_ours_says_what_the_scan_says(scan: Scan, ticket: str | Non
     assert again.ticket == ticket
     assert replace(again, ticket=None) == scan
     assert again.record_id == scan.record_id
+    assert parse(json.loads(text)).deliveries[0].scans == (again,)
+
+
+@pytest.mark.parametrize("value", [None, 5, True, ["2026"], {"at": "2026"}], ids=repr)
+def test_a_redrive_is_named_by_text_or_is_none(value: object) -> None:
+    assert only(notification() | {"redrive": value, "ticket": value}) == EXPECTED
 
 
 # cases ----------------------------------------------------------------------------------------------------------------

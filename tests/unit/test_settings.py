@@ -27,7 +27,7 @@ def test_what_is_needed_is_enough() -> None:
     assert (given.providers, given.providers_secret, given.retention_days) == (("ctyun",), "providers", 30)
     assert (given.announce, given.lease_seconds, given.max_attempts, given.max_wait_hours) == ("flagged", 60, 5, 72)
     assert (given.lookup_secret, given.routes, given.queue_url, given.aws_endpoint_url) == (None, (), None, None)
-    assert given.balance_threshold == 500
+    assert (given.balance_threshold, given.daily_call_cap) == (500, None)
     assert given.case_id_pattern.pattern == DEFAULT_CASE_ID
 
 
@@ -36,12 +36,13 @@ def test_everything_can_be_set() -> None:
         PROVIDERS=" ctyun , accuauth,", ROUTES="cn/=ctyun,pe/=accuauth|ctyun", ANNOUNCE="all", LEASE_SECONDS="90",
         MAX_ATTEMPTS="1", MAX_WAIT_HOURS="0.5", QUEUE_URL="https://sqs/q", CASE_ID_PATTERN="[a-z]+",
         LOOKUP_SECRET="pepper", AWS_ENDPOINT_URL="http://127.0.0.1:4566", BALANCE_THRESHOLD="1000",
+        DAILY_CALL_CAP="400",
     )  # fmt: skip
     assert given.providers == ("ctyun", "accuauth")
     assert given.routes == (("cn/", ("ctyun",)), ("pe/", ("accuauth", "ctyun")))
     assert (given.announce, given.lease_seconds, given.max_attempts, given.max_wait_hours) == ("all", 90, 1, 0.5)
     assert (given.queue_url, given.lookup_secret) == ("https://sqs/q", "pepper")
-    assert given.balance_threshold == 1000
+    assert (given.balance_threshold, given.daily_call_cap) == (1000, 400)
     assert given.aws_endpoint_url == "http://127.0.0.1:4566"
     assert given.case_id_pattern.fullmatch("abc")
 
@@ -63,7 +64,7 @@ def test_what_is_missing_or_blank_is_named(name: str) -> None:
         ("MAX_WAIT_HOURS", "nan"), ("ANNOUNCE", "none"), ("ANNOUNCE", "ALL"), ("PROVIDERS", ","), ("PROVIDERS", " , "),
         ("CASE_ID_PATTERN", "[a-z"), ("CASE_ID_PATTERN", "(?P<x"), ("ROUTES", "cn/"), ("ROUTES", "cn/="),
         ("ROUTES", "cn/=ctyun,pe/"), ("ROUTES", "cn/=|"), ("BALANCE_THRESHOLD", "-1"), ("BALANCE_THRESHOLD", "few"),
-        ("BALANCE_THRESHOLD", "0.5"),
+        ("BALANCE_THRESHOLD", "0.5"), ("DAILY_CALL_CAP", "0"), ("DAILY_CALL_CAP", "-1"), ("DAILY_CALL_CAP", "none"),
     ],
 )  # fmt: skip
 def test_a_bad_value_gives_a_sentence_that_names_its_variable(name: str, value: str) -> None:
@@ -96,8 +97,9 @@ def test_routes_are_in_order_of_their_prefix_the_longest_first() -> None:
 
 def test_the_smallest_values_are_allowed() -> None:
     given = settings(
-        RETENTION_DAYS="1", LEASE_SECONDS="1", MAX_ATTEMPTS="1", MAX_WAIT_HOURS="0.01", BALANCE_THRESHOLD="0"
-    )
+        RETENTION_DAYS="1", LEASE_SECONDS="1", MAX_ATTEMPTS="1", MAX_WAIT_HOURS="0.01", BALANCE_THRESHOLD="0",
+        DAILY_CALL_CAP="1",
+    )  # fmt: skip
     assert given.balance_threshold == 0
     assert (given.retention_days, given.lease_seconds, given.max_attempts, given.max_wait_hours) == (1, 1, 1, 0.01)
 

@@ -47,7 +47,7 @@ def test_our_own_measures(text: str, expected: list[str]) -> None:
 def test_shares_are_alarms_above_their_threshold() -> None:
     bright = Measures(sharpness=600.0, brightness=170.0, burnt_share=0.1, glare_share=0.01, chroma=12.0)
     assert reasons("", measures=bright) == []
-    assert reasons("burnt_share=0.09", measures=bright) == ["IMAGE_OVEREXPOSED"]
+    assert reasons("burnt_share=0.009", measures=bright) == ["IMAGE_OVEREXPOSED"]
     assert reasons("glare_share=0.009", measures=bright) == ["IMAGE_GLARE"]
 
 

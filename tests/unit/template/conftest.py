@@ -43,8 +43,11 @@ def transformed(template: Template) -> Template:
     source = json.dumps(template)
     for layer in ("dependencies", "cardintake"):  # packaged code has an address
         source = source.replace(json.dumps(f"layers/{layer}"), json.dumps(f"s3://artifacts/{layer}.zip"))
-    for function in ("recognize", "sweep", "quota"):
+    for function in ("recognize", "sweep", "quota", "backfill", "replay"):
         source = source.replace(json.dumps(f"functions/{function}"), json.dumps(f"s3://artifacts/{function}.zip"))
+    for machine in ("backfill", "replay"):
+        uploaded = {"Bucket": "artifacts", "Key": f"{machine}.asl.json"}
+        source = source.replace(json.dumps(f"statemachines/{machine}.asl.json"), json.dumps(uploaded))
     done = subprocess.run(
         [python, "-c", _TRANSFORM],
         input=source,

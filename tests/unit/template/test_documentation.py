@@ -45,5 +45,7 @@ def test_the_numbers_are_the_templates(template: Template, on_aws: Deployment) -
         "Memory of recognize": f"{recognize['MemorySize']} MB",
         "Memory of sweep": f"{sweep['MemorySize']} MB",
         "Memory of quota": f"{quota['MemorySize']} MB",
+        "Memory of backfill": f"{on_aws.properties('BackfillFunction')['MemorySize']} MB",
+        "Memory of replay": f"{on_aws.properties('ReplayFunction')['MemorySize']} MB",
         "Sweep runs every": sweep["Events"]["EveryFiveMinutes"]["Properties"]["Schedule"][5:-1],
     }

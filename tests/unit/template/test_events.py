@@ -6,12 +6,23 @@ from typing import Any
 
 import pytest
 
+from cardintake import backfilling, replaying
 from cardintake.scans import NO_SEQUENCER, parse
 from tests.unit.template.cloudformation import REPOSITORY, Template
 
 _BUCKET = "cardintake-scans-000000000000-eu-west-1"
 _KEY = "samples/cn-portrait.jpg"
-_NAMES = ["eventbridge-object-created", "quota-schedule", "s3-delete", "s3-put", "sqs-s3-put", "sweep-schedule"]
+_NAMES = [
+    *(
+        "backfill-count",
+        "backfill-object",
+        "eventbridge-object-created",
+        "quota-schedule",
+        "replay-segment",
+        "s3-delete",
+    ),
+    *("s3-put", "sqs-s3-put", "sweep-schedule"),
+]
 
 
 def event(name: str) -> dict[str, Any]:
@@ -59,6 +70,17 @@ def test_the_schedules(name: str, rule: str, transformed: Template) -> None:
     (arn,) = event(name)["resources"]
     assert arn == f"arn:aws:events:eu-west-1:000000000000:rule/cardintake-{rule}"
     assert transformed["Resources"][rule]["Type"] == "AWS::Events::Rule"
+
+
+def test_what_a_backfill_sends_names_the_object_that_was_listed() -> None:
+    ((scan,),) = [delivery.scans for delivery in parse(event("backfill-object")).deliveries]
+    assert (scan.bucket, scan.key, scan.sequencer) == (_BUCKET, _KEY, NO_SEQUENCER)
+    assert scan.etag == "0123456789abcdef0123456789abcdef"
+
+
+def test_backfill_and_replay_take_theirs() -> None:
+    assert backfilling.Asked.model_validate(event("backfill-count")).bucket == _BUCKET
+    assert replaying.Part.model_validate(event("replay-segment")).segments == 16
 
 
 @pytest.mark.parametrize("name", ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put"])

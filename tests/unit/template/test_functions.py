@@ -31,9 +31,12 @@ _ENVIRONMENT = {
         "CASE_ID_PATTERN": "",
         "ANNOUNCE_CASES": "false",
         "THRESHOLDS": "",
+        "DAILY_CALL_CAP": "",
     },
     "SweepFunction": _ALL,
     "QuotaFunction": _ALL | {"ROUTES": "", "BALANCE_THRESHOLD": 500},
+    "BackfillFunction": _ALL,
+    "ReplayFunction": _ALL | {"THRESHOLDS": ""},
 }
 
 
@@ -68,12 +71,13 @@ def test_parameters_reach_the_environment(template: Template) -> None:
         "MaxAttempts": "3",
         "MaxWaitHours": "24",
         "AwsEndpointUrl": "http://127.0.0.1:4566",
+        "DailyCallCap": "400",
     }
     deployment = Deployment(template, chosen)
     shared = deployment.resolve(template["Globals"]["Function"]["Environment"]["Variables"])
     variables = shared | deployment.properties("RecognizeFunction")["Environment"]["Variables"]
     names = ["PROVIDERS", "ROUTES", "CASE_ID_PATTERN", "ANNOUNCE", "RETENTION_DAYS"]
-    names += ["LEASE_SECONDS", "MAX_ATTEMPTS", "MAX_WAIT_HOURS", "AWS_ENDPOINT_URL"]
+    names += ["LEASE_SECONDS", "MAX_ATTEMPTS", "MAX_WAIT_HOURS", "AWS_ENDPOINT_URL", "DAILY_CALL_CAP"]
     assert [variables[name] for name in names] == list(chosen.values())
 
 

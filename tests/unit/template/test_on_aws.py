@@ -66,8 +66,17 @@ def test_logs_may_use_the_key_for_our_groups_by_their_encryption_context(on_aws:
     ]
 
 
+def test_log_deliveries_may_read_what_encrypted_state_machines_log(on_aws: Deployment) -> None:
+    statement = key_policy(on_aws)["LogsOfEncryptedStateMachines"]
+    assert statement["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
+    assert statement["Action"] == ["kms:Decrypt"]
+    assert statement["Condition"] == {
+        "StringEquals": {"kms:EncryptionContext:SourceArn": "arn:aws-cn:logs:cn-north-1:111122223333:*"}
+    }
+
+
 def test_nobody_else_may_use_the_key(on_aws: Deployment) -> None:
-    assert len(key_policy(on_aws)) == 4
+    assert len(key_policy(on_aws)) == 5
     assert all(one["Effect"] == "Allow" for one in key_policy(on_aws).values())
 
 
@@ -82,6 +91,7 @@ def test_everything_that_holds_data_is_encrypted_under_the_key(on_aws: Deploymen
         "AWS::DynamoDB::Table": lambda it: it["SSESpecification"]["KMSMasterKeyId"],
         "AWS::SecretsManager::Secret": lambda it: it["KmsKeyId"],
         "AWS::Logs::LogGroup": lambda it: it["KmsKeyId"],
+        "AWS::StepFunctions::StateMachine": lambda it: it["EncryptionConfiguration"]["KmsKeyId"],
     }
     without_identity_data = {
         *("AWS::KMS::Key", "AWS::KMS::Alias", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"),
@@ -94,7 +104,7 @@ def test_everything_that_holds_data_is_encrypted_under_the_key(on_aws: Deploymen
             continue
         assert how[resource["Type"]](resource["Properties"]) == "<Key.Arn>", name
         encrypted += 1
-    assert encrypted == 10
+    assert encrypted == 16
 
 
 @pytest.mark.parametrize("bucket", _BUCKETS)
@@ -151,14 +161,14 @@ def test_the_emulator_gets_everything_but_what_it_cannot_have(on_aws: Deployment
         "EventArchive",
     }
     assert "SecureTransport" not in repr(on_emulator.resources)
-    for role in ("RecognizeRole", "SweepRole", "QuotaRole"):
+    for role in on_aws.of_type("AWS::IAM::Role"):
         assert on_emulator.properties(role) == on_aws.properties(role)
 
 
 # ── names, order, partition ──────────────────────────────────────────────────────────────────────────────────────────
 def test_the_scans_buckets_name_is_computed_where_policies_name_it(template: Template, on_aws: Deployment) -> None:
     assert on_aws.properties("ScansBucket")["BucketName"] == _SCANS
-    for name in ("Key", "QueuePolicy", "RecognizeRole"):
+    for name in ("Key", "QueuePolicy", "RecognizeRole", "BackfillRole", "ReplayRole", "BackfillMachineRole"):
         assert "ScansBucket" not in references(template["Resources"][name]), name
         assert _SCANS_ARN in repr(on_aws.resources[name])
 

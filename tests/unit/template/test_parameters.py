@@ -102,6 +102,13 @@ def test_other_rates_are_refused(template: Template, value: str) -> None:
     assert not accepts(template, "BalanceRate", value)
 
 
+@pytest.mark.parametrize(
+    ("value", "accepted"), [("", True), ("1", True), ("250000", True), ("0", False), ("-1", False)]
+)
+def test_a_cap_is_a_number_of_calls_or_none(template: Template, value: str, accepted: bool) -> None:
+    assert accepts(template, "DailyCallCap", value) == accepted
+
+
 def test_an_emulators_address_is_an_address(template: Template) -> None:
     for value in ("", "http://127.0.0.1:4566", "http://host.docker.internal:4566", "http://[::1]:4566"):
         assert accepts(template, "AwsEndpointUrl", value) == ("[" not in value)

@@ -10,7 +10,14 @@ from tests.unit.template.cloudformation import REPOSITORY, Deployment, Template,
 
 _CODE = REPOSITORY / "layers" / "cardintake" / "python" / "cardintake"
 _INTERFACES = {"LambdaMakesInterfaces", "CodeMakesNone"}
-_ROLES = {"RecognizeRole": "recognize", "SweepRole": "sweep", "QuotaRole": "quota"}
+_ROLES = {
+    "RecognizeRole": "recognize",
+    "SweepRole": "sweep",
+    "QuotaRole": "quota",
+    "BackfillRole": "backfill",
+    "ReplayRole": "replay",
+}
+_MACHINES = {"BackfillMachineRole": "backfill", "ReplayMachineRole": "replay"}
 # How the code asks for what an action allows. S3 has no action for HEAD, a transaction none but its parts'.
 _CALLS = {
     "dynamodb:BatchGetItem": r"\.batch_get_item\(",
@@ -18,10 +25,12 @@ _CALLS = {
     "dynamodb:DeleteItem": r'\.delete_item\(|"Delete":',
     "dynamodb:GetItem": r"\.get_item\(",
     "dynamodb:PutItem": r'\.put_item\(|"Put":',
+    "dynamodb:Scan": r"\.scan\(",
     "dynamodb:Query": r'get_paginator\("query"\)|\.query\(',
     "dynamodb:UpdateItem": r'\.update_item\(|"Update":',
     "events:PutEvents": r"\.put_events\(",
     "s3:DeleteObject": r"\.delete_object\(",
+    "s3:ListBucket": r"\.list_objects_v2\(",
     "s3:GetObject": r"\.get_object\(",
     "s3:PutObject": r"\.put_object\(",
     "secretsmanager:GetSecretValue": r"\.get_secret_value\(",
@@ -77,7 +86,7 @@ def test_the_documentation_lists_every_statement_with_its_actions(in_vpc: Deploy
 
 
 def test_each_statement_of_a_role_has_one_of_two_proofs() -> None:
-    for role in _ROLES:
+    for role in _ROLES | _MACHINES:
         for name, row in documented()[role].items():
             proof = row["Proof"]
             pages = re.findall(r"\((https://docs\.aws\.amazon\.com/[^)]+)\)", proof)
@@ -101,8 +110,9 @@ def test_roles_name_actions_and_resources(in_vpc: Deployment, role: str) -> None
 def test_the_documented_statements_touch_exactly_this(on_aws: Deployment, role: str, function: str) -> None:
     """Those that no emulator proves."""
     scans = "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"
+    use = ["kms:Decrypt"] if function == "backfill" else ["kms:Decrypt", "kms:GenerateDataKey"]
     expected = {
-        "UseTheKey": (["kms:Decrypt", "kms:GenerateDataKey"], ["<Key.Arn>"]),
+        "UseTheKey": (use, ["<Key.Arn>"]),
         "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], [f"<{function.title()}LogGroup.Arn>"]),
     }
     if function == "recognize":
@@ -111,6 +121,11 @@ def test_the_documented_statements_touch_exactly_this(on_aws: Deployment, role: 
             "ListScans": (["s3:ListBucket"], [scans]),
             "ListAnswers": (["s3:ListBucket"], ["arn:aws-cn:s3:::<AnswersBucket>"]),
             "TakeMessages": (poll, ["<Queue.Arn>"]),
+        }
+    if function == "replay":
+        expected |= {
+            "ListScans": (["s3:ListBucket"], [scans]),
+            "ListAnswers": (["s3:ListBucket"], ["arn:aws-cn:s3:::<AnswersBucket>"]),
         }
     found = {statement["Sid"]: statement for statement in role_statements(on_aws, role)}
     by_documentation = {name for name, row in documented()[role].items() if row["Proof"] != "emulator"}
@@ -149,7 +164,7 @@ def test_the_lookup_secret_may_be_read_when_the_code_reads_it(on_aws: Deployment
 
 def test_each_function_has_a_role_of_its_own_and_sam_makes_none(transformed: Template, on_aws: Deployment) -> None:
     roles = {name for name, resource in transformed["Resources"].items() if resource["Type"] == "AWS::IAM::Role"}
-    assert roles == _ROLES.keys()
+    assert roles == _ROLES.keys() | _MACHINES.keys()
     functions = on_aws.of_type("AWS::Serverless::Function")
     assert {name: function["Role"] for name, function in functions.items()} == {
         f"{function.title()}Function": f"<{role}.Arn>" for role, function in _ROLES.items()
@@ -157,7 +172,10 @@ def test_each_function_has_a_role_of_its_own_and_sam_makes_none(transformed: Tem
     for role in roles:
         assert "ManagedPolicyArns" not in on_aws.properties(role)
         (trust,) = on_aws.properties(role)["AssumeRolePolicyDocument"]["Statement"]
-        assert (trust["Principal"], trust["Action"]) == ({"Service": "lambda.amazonaws.com"}, "sts:AssumeRole")
+        service = "states" if role in _MACHINES else "lambda"
+        assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
+        if role in _MACHINES:
+            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
 
 
 def test_quota_keeps_the_providers_states_and_sees_no_record(on_aws: Deployment) -> None:
@@ -165,6 +183,62 @@ def test_quota_keeps_the_providers_states_and_sees_no_record(on_aws: Deployment)
     assert kept["Resource"] == ["<CardsTable.Arn>"]
     assert kept["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["provider_*"]}}
     assert not [one for one in role_statements(on_aws, "QuotaRole") if one["Action"][0].startswith("s3:")]
+
+
+@pytest.mark.parametrize(
+    ("role", "statement", "action"),
+    [
+        ("BackfillRole", "LookUpRecords", "dynamodb:BatchGetItem"),
+        ("ReplayRole", "ChangeRecords", "dynamodb:UpdateItem"),
+    ],
+)
+def test_backfill_and_replay_see_to_records_only(on_aws: Deployment, role: str, statement: str, action: str) -> None:
+    (granted,) = [one for one in role_statements(on_aws, role) if one["Sid"] == statement]
+    assert (granted["Action"], granted["Resource"]) == ([action], ["<CardsTable.Arn>"])
+    assert granted["Condition"] == {"ForAllValues:StringLike": {"dynamodb:LeadingKeys": ["scan_*"]}}
+
+
+@pytest.mark.parametrize("role", ["BackfillRole", "ReplayRole", *_MACHINES])
+def test_backfill_and_replay_read_no_secret(on_aws: Deployment, role: str) -> None:
+    assert "secretsmanager" not in repr(role_statements(on_aws, role))
+
+
+@pytest.mark.parametrize(("role", "machine"), _MACHINES.items())
+def test_the_state_machines_may_do_exactly_this(on_aws: Deployment, role: str, machine: str) -> None:
+    here, answers = "cn-north-1:111122223333", "arn:aws-cn:s3:::<AnswersBucket>"
+    executions = f"arn:aws-cn:states:{here}:execution:cardintake-{machine}"
+    invoked = (
+        ["<RecognizeFunction.Arn>", "<BackfillFunction.Arn>"] if machine == "backfill" else ["<ReplayFunction.Arn>"]
+    )
+    expected = {
+        "InvokeFunctions": (["lambda:InvokeFunction"], invoked),
+        "StartItems": (["states:StartExecution"], [f"arn:aws-cn:states:{here}:stateMachine:cardintake-{machine}"]),
+        "WatchItems": (
+            ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
+            [f"{executions}:*", f"{executions}/*"],
+        ),
+        "UseTheKey": (["kms:Decrypt", "kms:GenerateDataKey"], ["<Key.Arn>"]),
+        "DeliverLogs": (documented()[role]["DeliverLogs"]["Actions"].split(), ["*"]),
+    }
+    if machine == "backfill":
+        parts = ["s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
+        runs = f"arn:aws-cn:states:{here}:mapRun:cardintake-backfill/*"
+        expected |= {
+            "ListScans": (["s3:ListBucket"], ["arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"]),
+            "ReadInventories": (["s3:GetObject"], [f"{answers}/inventory/*"]),
+            "WriteResults": (["s3:PutObject", "s3:GetObject", *parts], [f"{answers}/backfills/*"]),
+            "CountItems": (["states:ListMapRuns", "states:DescribeMapRun"], [f"{executions}:*", runs]),
+        }
+    granted = {one["Sid"]: (one["Action"], one["Resource"]) for one in role_statements(on_aws, role)}
+    assert granted == expected
+    assert all(action.startswith("logs:") for action in granted["DeliverLogs"][0])
+
+
+def test_sweep_lists_scans_and_reads_none(on_aws: Deployment) -> None:
+    allowed = {one["Sid"]: one for one in role_statements(on_aws, "SweepRole")}
+    scans = "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"
+    assert (allowed["FindScans"]["Action"], allowed["FindScans"]["Resource"]) == (["s3:ListBucket"], [scans])
+    assert [one for one in allowed.values() if "s3:GetObject" in one["Action"]] == []
 
 
 def test_only_the_schedules_may_call_a_function(transformed: Template) -> None:
@@ -181,21 +255,23 @@ def test_only_the_schedules_may_call_a_function(transformed: Template) -> None:
 
 
 def test_only_s3_is_allowed_by_a_resource_policy_and_only_for_our_bucket(on_aws: Deployment) -> None:
-    own = {*_ROLES, "UploaderPolicy", "RecordReaderPolicy", "StatusReaderPolicy", "Key"}
+    own = {*_ROLES, *_MACHINES, "UploaderPolicy", "RecordReaderPolicy", "StatusReaderPolicy", "Key"}
     allowed = [
         (name, statement)
         for name, document in policy_documents(on_aws)
         for statement in statements(document)
         if name not in own and statement["Effect"] == "Allow"
     ]
-    ((name, statement),) = allowed
-    assert (name, statement["Principal"]) == ("QueuePolicy", {"Service": "s3.amazonaws.com"})
-    assert statement["Action"] == ["sqs:SendMessage"]
-    assert statement["Resource"] == ["<Queue.Arn>"]
-    assert statement["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": "111122223333"},
-        "ArnEquals": {"aws:SourceArn": "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"},
-    }
+    assert [(name, statement["Action"], statement["Resource"]) for name, statement in allowed] == [
+        ("QueuePolicy", ["sqs:SendMessage"], ["<Queue.Arn>"]),
+        ("AnswersBucketPolicy", ["s3:PutObject"], ["arn:aws-cn:s3:::<AnswersBucket>/inventory/*"]),
+    ]
+    for _, statement in allowed:
+        assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
+        assert statement["Condition"] == {
+            "StringEquals": {"aws:SourceAccount": "111122223333"},
+            "ArnEquals": {"aws:SourceArn": "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"},
+        }
 
 
 def test_uploaders_upload_and_nothing_else(on_aws: Deployment) -> None:

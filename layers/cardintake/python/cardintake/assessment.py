@@ -12,7 +12,7 @@ from typing import Literal
 from cardintake import card_checks, signals
 from cardintake.card_checks import Ran
 from cardintake.cards.models import Card, Side
-from cardintake.cards.sides import SAME_SIDE
+from cardintake.cards.sides import SAME_SIDE, TERM_FOR_AGE, disagreements
 from cardintake.findings import Finding
 from cardintake.images import Measures
 from cardintake.providers.protocol import CardReading, Claim, Reading
@@ -44,11 +44,11 @@ class Verdict:
         return in_order(finding.reason for finding in self.findings)
 
 
-def among_others(verdict: Verdict, findings: Sequence[Finding]) -> Verdict:
-    """The verdict with what the card meets in its case and in other ones."""
-    if not findings:
-        return verdict
-    risk: Risk = "suspected" if any(finding.reason in RISK for finding in findings) else verdict.risk
+def among_others(verdict: Verdict, findings: Sequence[Finding], *, checked: bool = False) -> Verdict:
+    """The verdict with what the card meets in its case and in other ones. `checked`: whether anything was compared."""
+    risk: Risk = "none" if checked and verdict.risk == "unknown" else verdict.risk
+    if any(finding.reason in RISK for finding in findings):
+        risk = "suspected"
     return replace(verdict, findings=(*verdict.findings, *findings), risk=risk)
 
 
@@ -82,18 +82,23 @@ def assess(
         risk_checked = True
         findings += _of_chroma(measures, thresholds)
     others = tuple(card for card in _with_fields(reading.cards) if card is not chosen)
-    findings += _of_reading(chosen, others, claim)
-    checks = card_checks.run(chosen.card, now)
+    findings += _of_claim(chosen, others, claim)
+    checks: list[Ran] = []
+    for each in (chosen, *others):
+        findings += _of_reading(each)
+        checks += card_checks.run(each.card, now)
     findings += [check.finding for check in checks if check.finding is not None]
-    masked = card_checks.not_checkable(chosen.card)
+    masked = any(card_checks.not_checkable(each.card) for each in (chosen, *others))
     if masked:
         findings.append(Finding(Reason.ID_NUMBER_NOT_CHECKABLE, "card", "check_character"))
     findings += _of_opinions(heard.opinions, checks, masked=masked)
+    for other in others:
+        findings += of_sides(chosen.card, other.card, "card")
     return _verdict(
         "RECOGNIZED",
         findings,
         quality_checked=measures is not None or bool(heard.covered & QUALITY),
-        risk_checked=risk_checked or bool(checks) or bool(chosen.impossible_dates),
+        risk_checked=risk_checked or bool(checks) or any(each.impossible_dates for each in (chosen, *others)),
         card=chosen.card,
         other_cards=tuple(other.card for other in others),
     )
@@ -137,10 +142,15 @@ def _with_fields(cards: tuple[CardReading, ...]) -> list[CardReading]:
 
 
 def _of_picture(measures: Measures, limits: Mapping[str, float]) -> Iterator[Finding]:
-    """Light first: in the dark and in glaring light the other measures mean nothing."""
-    if measures.burnt_share > limits["burnt_share"]:
+    """Light first: in the dark and in glaring light the other measures mean nothing.
+
+    A white ground that reaches the picture's edge, as scanners give it, burns nothing that is to be read.
+    """
+    burnt_inside = measures.glare_share > limits["burnt_share"] or measures.sharpness < limits["sharpness"]
+    if measures.burnt_share > limits["burnt_share"] and burnt_inside:
         yield _measured(Reason.IMAGE_OVEREXPOSED, "burnt_share", measures, limits)
-    elif measures.glare_share > limits["glare_share"]:
+        return
+    if measures.glare_share > limits["glare_share"]:
         yield _measured(Reason.IMAGE_GLARE, "glare_share", measures, limits)
     if measures.brightness < limits["brightness"]:
         yield _measured(Reason.IMAGE_UNDEREXPOSED, "brightness", measures, limits)
@@ -161,11 +171,22 @@ def _measured(reason: Reason, signal: str, measures: Measures, limits: Mapping[s
     return Finding(reason, "measure", signal, f"{getattr(measures, signal):g}", f"{limits[signal]:g}")
 
 
-def _of_reading(chosen: CardReading, others: tuple[CardReading, ...], claim: Claim) -> Iterator[Finding]:
-    for name in chosen.card.missing_fields():
+def of_sides(card: Card, other: Card, source: str) -> Iterator[Finding]:
+    """What does not fit together on two sides of one card. `source`: `card` in one picture, `case` in two."""
+    for signal in disagreements(card, other):
+        yield Finding(Reason.SIDES_DISAGREE, source, signal)
+        if signal == TERM_FOR_AGE:
+            yield Finding(Reason.VALIDITY_TERM_UNUSUAL, source, signal)
+
+
+def _of_reading(reading: CardReading) -> Iterator[Finding]:
+    for name in reading.card.missing_fields():
         yield Finding(Reason.FIELD_MISSING, "card", name)
-    for name in chosen.impossible_dates:
+    for name in reading.impossible_dates:
         yield Finding(Reason.DATE_IMPOSSIBLE, "card", name)
+
+
+def _of_claim(chosen: CardReading, others: tuple[CardReading, ...], claim: Claim) -> Iterator[Finding]:
     if claim.side is not None and chosen.card.side not in _sides_of(claim):
         yield Finding(Reason.SIDE_REVERSED, "card", "side", chosen.card.side, claim.side)
     if others:
@@ -177,7 +198,9 @@ def _of_opinions(opinions: Sequence[Finding], checks: Sequence[Ran], *, masked: 
 
     One that contradicts our own check is flagged as such; one on a number that cannot be checked means nothing.
     """
-    ours = {check.reason: check.found for check in checks}
+    ours: dict[Reason, bool] = {}
+    for check in checks:
+        ours[check.reason] = check.found or ours.get(check.reason, False)
     for opinion in opinions:
         if masked and opinion.reason in _OF_THE_NUMBER:
             continue

@@ -6,17 +6,21 @@ from functools import cache
 
 from cardintake.announcements import Announcements
 from cardintake.aws import Clients
+from cardintake.backfilling import Backfill
 from cardintake.balances import Balances
 from cardintake.cases import Cases
 from cardintake.intake import Intake
 from cardintake.journal import Journal
+from cardintake.orphans import Orphans
 from cardintake.provider_states import ProviderStates
 from cardintake.providers import REGISTRY
 from cardintake.providers.client import ProviderClient
 from cardintake.recognition import Recognition
 from cardintake.records import Records
+from cardintake.replaying import Replay
 from cardintake.secret_store import LookupKey, SecretStore
 from cardintake.settings import Settings
+from cardintake.spending import Spending
 from cardintake.sweeping import Sweep
 from cardintake.uploads import Uploads
 from cardintake.worklist import Worklist
@@ -33,8 +37,17 @@ class Application:
         self.journal = Journal(clients.dynamodb, clients.s3, self.records, settings)
         self.states = ProviderStates(clients.dynamodb, settings, self.announcements)
         self.secrets = SecretStore(clients.secretsmanager, settings.providers_secret)
+        self.spending = Spending(clients.dynamodb, settings)
         allow_http = settings.aws_endpoint_url is not None
-        recognition = Recognition(client, self.journal, self.states, self.secrets, allow_http=allow_http)
+        recognition = Recognition(
+            client,
+            self.journal,
+            self.states,
+            self.secrets,
+            self.spending,
+            max_attempts=settings.max_attempts,
+            allow_http=allow_http,
+        )
         lookup_key = LookupKey(clients.secretsmanager, settings.lookup_secret) if settings.lookup_secret else None
         self.intake = Intake(
             settings,
@@ -49,7 +62,24 @@ class Application:
         self.worklist = Worklist(self.intake, lambda: clients.sqs, settings.queue_url)
         self.balances = Balances(client, self.states, self.secrets, settings, REGISTRY, allow_http=allow_http)
         self.sweep = Sweep(
-            clients.dynamodb, lambda: clients.sqs, settings, self.intake, self.records, self.states, self.announcements
+            clients.dynamodb,
+            lambda: clients.sqs,
+            settings,
+            self.intake,
+            self.records,
+            self.states,
+            self.announcements,
+            Orphans(clients.dynamodb, clients.s3, settings),
+        )
+        self.backfill = Backfill(clients.s3, clients.dynamodb, settings)
+        self.replay = Replay(
+            clients.dynamodb,
+            settings,
+            REGISTRY,
+            Uploads(clients.s3),
+            self.journal,
+            self.records,
+            self.announcements,
         )
 
 

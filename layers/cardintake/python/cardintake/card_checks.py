@@ -1,5 +1,6 @@
 """What a card's own numbers and dates prove: check characters, birth date and sex, terms, on the day of reading."""
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import date, datetime
@@ -17,6 +18,7 @@ from cardintake.cards.models import (
 from cardintake.findings import Finding
 from cardintake.reasons import Reason
 
+_MASKED = re.compile("[*X×]")
 # 居民身份证法, article 5: 5 years under 16, 10 from 16, 20 from 26, long-term from 46
 _CHINESE_TERMS = frozenset({5, 10, 20})
 
@@ -47,6 +49,8 @@ def not_checkable(card: Card) -> bool:
             return identity_numbers.chinese(number).check is Check.NOT_CHECKABLE
         case PeruvianDniFront(id_number=str(number)):
             return identity_numbers.peruvian_dni(number, card.check_character) is Check.NOT_CHECKABLE
+        case PeruvianForeignerCardFront(id_number=str(number)):
+            return _MASKED.search(number) is not None
     return False
 
 
@@ -81,6 +85,9 @@ def _chinese_number(card: ChineseIdPortrait, id_number: str, today: date) -> Ite
         yield Ran(Reason.ID_NUMBER_INVALID, found=True, signal="birth_date")
         return
     yield from _number(number.check)
+    if number.check is Check.FAILED and card.birth_date is not None and f"{card.birth_date:%Y%m%d}" == id_number[6:14]:
+        # a provider that sees a mismatch here contradicts what stands there
+        yield Ran(Reason.ID_NUMBER_BIRTH_MISMATCH, found=False, signal="birth_date")
     if number.birth_date is not None and card.birth_date is not None:
         yield Ran(Reason.ID_NUMBER_BIRTH_MISMATCH, number.birth_date != card.birth_date, "birth_date")
     if number.sex is not None and card.sex is not None:

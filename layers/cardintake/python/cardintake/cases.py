@@ -10,7 +10,8 @@ import hashlib
 import hmac
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -18,8 +19,9 @@ from botocore.exceptions import ClientError
 from pydantic import TypeAdapter, ValidationError
 
 from cardintake import limits
-from cardintake.cards.models import Card
-from cardintake.cards.sides import OTHER_SIDE, TERM_FOR_AGE, disagreements
+from cardintake.assessment import of_sides
+from cardintake.cards.models import Card, Side
+from cardintake.cards.sides import OTHER_SIDE
 from cardintake.findings import Finding
 from cardintake.items import condition_failed, marshalled, plain
 from cardintake.reasons import Reason
@@ -53,22 +55,24 @@ class Link:
 class Joined:
     """What a record meets in its case and in others. `links`: the writes that enter it, by item.
 
-    `partners`: the records of the card's other side, as far as events tell of records; with one the case is complete.
+    `partners`: the records of the card's other side, as far as events tell of records.
     """
 
     findings: tuple[Finding, ...] = ()
     links: Mapping[str, "TransactWriteItemTypeDef"] = field(default_factory=dict)
     partners: tuple[Mapping[str, Any], ...] = ()
+    complete: bool = False  # both sides of one card are there, in this picture or in two
+    checked: bool = False  # whether there was anything to compare with
 
 
 class Cases:
-    """`lookup_key` gives the key of the hashes; None switches the checks on other cases off. `clock`: epoch seconds."""
+    """`lookup_key` gives the key of the hashes, if any: without it other cases are not looked at. `clock`: epoch s."""
 
     def __init__(
         self,
         dynamodb: "DynamoDBClient",
         settings: Settings,
-        lookup_key: Callable[[], bytes] | None,
+        lookup_key: Callable[[], bytes | None] | None,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._dynamodb = dynamodb
@@ -76,19 +80,21 @@ class Cases:
         self._lookup_key = lookup_key
         self._clock = clock
 
-    def join(self, record_id: str, case_id: str, card: Card, content_sha256: str) -> Joined:
-        """What this card meets; nothing is written yet. Raises ConfigurationError when the lookup key cannot be had."""
+    def join(self, record_id: str, case_id: str, cards: Sequence[Card], content_sha256: str) -> Joined:
+        """What the cards of one picture meet; nothing is written yet."""
         case_item = f"case_{case_id}"
-        entries = {case_item: f"{card.document_type}/{card.side}"}
-        looked_up = self._looked_up(card, content_sha256)
+        own = [_entry(card) for card in cards]
+        entries = {case_item: ",".join(dict.fromkeys(own))}
+        looked_up = self._looked_up(cards, content_sha256)
         entries |= dict.fromkeys(looked_up, case_id)
         links = self._read(entries)
+        wanted = {_entry(card, OTHER_SIDE[card.side]) for card in cards} - set(own)
         findings: list[Finding] = []
         partners: list[Mapping[str, Any]] = []
-        for item in self._items(_partners(links[case_item], record_id, card)):
+        for item in self._items(_holding(links[case_item], record_id, wanted)):
             other = _card_of(item)
             if other is not None:
-                findings += _of_sides(card, other)
+                findings += [finding for card in cards for finding in of_sides(card, other, "case")]
                 partners.append(_told(item, other))
         for item_id, reason in looked_up.items():
             elsewhere = set(links[item_id].others(record_id).values()) - {case_id}
@@ -98,18 +104,21 @@ class Cases:
             tuple(dict.fromkeys(findings)),
             {item_id: self._entering(links[item_id], record_id, entry) for item_id, entry in entries.items()},
             tuple(partners),
+            complete=bool(partners) or any(_entry(card, OTHER_SIDE[card.side]) in own for card in cards),
+            checked=bool(looked_up or partners),
         )
 
-    def _looked_up(self, card: Card, content_sha256: str) -> dict[str, Reason]:
-        """The items of the card's number and picture; a masked number does not tell one person from another."""
-        if self._lookup_key is None:
+    def _looked_up(self, cards: Sequence[Card], content_sha256: str) -> dict[str, Reason]:
+        """The items of the cards' numbers and of the picture; a masked number does not tell one person from another."""
+        key = self._lookup_key() if self._lookup_key is not None else None
+        if key is None:
             return {}
-        key = self._lookup_key()
         items = {_hashed(key, "image", content_sha256): Reason.IMAGE_SEEN_IN_OTHER_CASE}
-        number: str | None = getattr(card, "id_number", None)
-        if number is not None and not _MASKED.search(number):
-            described = f"{card.country}/{card.document_type}/{number}"
-            items[_hashed(key, "number", described)] = Reason.NUMBER_SEEN_IN_OTHER_CASE
+        for card in cards:
+            number: str | None = getattr(card, "id_number", None)
+            if number is not None and not _MASKED.search(number):
+                described = f"{card.country}/{card.document_type}/{number}"
+                items[_hashed(key, "number", described)] = Reason.NUMBER_SEEN_IN_OTHER_CASE
         return items
 
     def leave(self, record_id: str, link_ids: Iterable[str]) -> None:
@@ -172,9 +181,13 @@ class Cases:
         raise RuntimeError("DynamoDB leaves keys of a batch unread")
 
 
-def _partners(case: Link, record_id: str, card: Card) -> list[str]:
-    wanted = f"{card.document_type}/{OTHER_SIDE[card.side]}"
-    return [member for member, entry in case.others(record_id).items() if entry == wanted]
+def _entry(card: Card, side: Side | None = None) -> str:
+    return f"{card.document_type}/{side or card.side}"
+
+
+def _holding(case: Link, record_id: str, wanted: AbstractSet[str]) -> list[str]:
+    """Members of the case that hold one of the wanted sides."""
+    return [member for member, entry in case.others(record_id).items() if wanted & set(entry.split(","))]
 
 
 def _card_of(item: Mapping[str, Any]) -> Card | None:
@@ -188,13 +201,6 @@ def _card_of(item: Mapping[str, Any]) -> Card | None:
 def _told(item: Mapping[str, Any], card: Card) -> dict[str, Any]:
     told = {name: item[name] for name in ("record_id", "quality", "risk", "reasons")}
     return {**told, "document_type": card.document_type}
-
-
-def _of_sides(card: Card, other: Card) -> Iterator[Finding]:
-    for signal in disagreements(card, other):
-        yield Finding(Reason.SIDES_DISAGREE, "case", signal)
-        if signal == TERM_FOR_AGE:
-            yield Finding(Reason.VALIDITY_TERM_UNUSUAL, "case", signal)
 
 
 def _hashed(key: bytes, kind: str, value: str) -> str:

@@ -38,7 +38,6 @@ _UPRIGHT_BY = {
 }
 PDF: Format = "PDF"
 _PDF_HEADER, _PDF_HEADER_WITHIN = b"%PDF-", 1024  # bytes; where PDF readers look for it
-_PDF_END, _PDF_END_WITHIN = b"%%EOF", 1024
 _ZIP_END, _ZIP_END_WITHIN = b"PK\x05\x06", 22 + 0xFFFF  # the record and its longest comment
 LARGE_PIXELS = 4_000_000
 _STRIP_PIXELS = 1_000_000
@@ -154,7 +153,7 @@ def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
     """The picture as this provider takes it: untouched where it fits, else upright, scaled down, as JPEG.
 
     Raises ImageRefusedError: IMAGE_TOO_SMALL when a side is below, or would be scaled below, the provider's smallest;
-    for a PDF, which cannot be fitted, IMAGE_UNSUPPORTED, IMAGE_TOO_LARGE, and IMAGE_CORRUPT when its end is missing.
+    for a PDF, which cannot be fitted, IMAGE_UNSUPPORTED and IMAGE_TOO_LARGE.
     """
     if picture.format == PDF:
         return _pdf(picture.data, accepted)
@@ -177,8 +176,6 @@ def _pdf(data: bytes, accepted: ImageLimits) -> FittedImage:
         raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
     if not accepted.hold(data):
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
-    if _PDF_END not in data[-_PDF_END_WITHIN:]:
-        raise ImageRefusedError(Reason.IMAGE_CORRUPT)
     return FittedImage(data, PDF, 0, 0)
 
 

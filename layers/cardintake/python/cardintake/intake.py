@@ -20,8 +20,8 @@ from cardintake.images import ImageRefusedError as RefusedUnread
 from cardintake.images import probe
 from cardintake.items import iso
 from cardintake.journal import Journal
-from cardintake.providers.errors import ConfigurationError, ProviderError, RetryableError, ThrottledError
 from cardintake.providers.errors import ImageRefusedError as RefusedByProvider
+from cardintake.providers.errors import ProviderError, RetryableError, ThrottledError
 from cardintake.providers.protocol import Provider, Reading
 from cardintake.reasons import Reason
 from cardintake.recognition import OutOfTimeError, Recognised, Recognition
@@ -207,8 +207,9 @@ class Intake:
             attributes["content_sha256"] = upload.sha256()
         for _ in range(limits.LINK_TRIES):
             joined = self._joined(lease, verdict, attributes)
+            whole = among_others(verdict, joined.findings, checked=joined.checked)
             try:
-                return self._stored(scan, lease, attributes | _judged(among_others(verdict, joined.findings)), joined)
+                return self._stored(scan, lease, attributes | _judged(whole), joined)
             except LinksMovedError:
                 continue  # another scan of the case was quicker: look again at what is there now
         raise LinksMovedError
@@ -217,13 +218,8 @@ class Intake:
         """Only what was read belongs to a case."""
         if verdict.card is None or lease.case_id is None:
             return Joined()
-        try:
-            return self._cases.join(lease.record_id, lease.case_id, verdict.card, attributes["content_sha256"])
-        except ConfigurationError as error:
-            telemetry.provider_error(
-                error.provider, error.error_class, error.code, record_id=lease.record_id, request_id=None
-            )
-            raise
+        cards = (verdict.card, *verdict.other_cards)
+        return self._cases.join(lease.record_id, lease.case_id, cards, attributes["content_sha256"])
 
     def _fail(self, scan: Scan, lease: Lease, reason: Reason, upload: Upload | None = None) -> Outcome:
         attributes: dict[str, Any] = {"status": "FAILED", "reasons": [reason.value]}
@@ -237,7 +233,7 @@ class Intake:
         data = _event_data(lease, attributes)
         now = iso(time.time())
         events = of_record(data, self._settings.announce, occurred_at=now)
-        if joined.partners and lease.case_id is not None and self._settings.announce_cases:
+        if joined.complete and lease.case_id is not None and self._settings.announce_cases:
             events.append(of_case(lease.case_id, [data, *joined.partners], occurred_at=now))
         pending = self._records.finish(lease, attributes, events, joined.links)
         if leaving := lease.link_keys - joined.links.keys():

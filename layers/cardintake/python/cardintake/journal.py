@@ -3,12 +3,13 @@
 Content is what decides an answer: the object's bytes, the provider and its options. Its claim lies in the cards table
 (`content_...`), the answer in the answers bucket (`answers/PROVIDER/...`), where every later upload of the same bytes
 finds it; below its key the portrait and the card that were cut out of the picture, where that was asked for. A claim
-whose lease has run out without an answer is taken over; that earlier call stays uncertain.
+whose lease has run out without an answer is taken over; that earlier call stays uncertain. Where another provider has
+read the picture, because this one could not be asked, the claim says so (`answered_by`): nobody pays for it again.
 """
 
 import hashlib
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TYPE_CHECKING, Any, Literal, get_args
@@ -61,11 +62,15 @@ class Content:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """Somebody has claimed this content. `by_us`: an earlier attempt on the same record; `live`: the lease runs."""
+    """Somebody has claimed this content. `by_us`: an earlier attempt on the same record; `live`: the lease runs.
+
+    `elsewhere`: it was not read by this provider, but by another one.
+    """
 
     owner: str
     by_us: bool
     live: bool
+    elsewhere: bool
 
 
 class Journal:
@@ -115,8 +120,15 @@ class Journal:
             lease.paid_calls += 1
             lease.uncertain_calls += 1
             return None
-        by_us = met.get("payer") == lease.record_id
-        return Taken(str(met.get("owner")), by_us, int(met.get("lease_until", 0)) > now)
+        return _taken(met, lease, now)
+
+    def claimed(self, content: Content, lease: Lease) -> Taken | None:
+        """Who has claimed the content, if anybody."""
+        answer = self._dynamodb.get_item(
+            TableName=self._settings.cards_table, Key=marshalled({"record_id": content.claim_id}), ConsistentRead=True
+        )
+        met = plain(answer.get("Item"))
+        return _taken(met, lease, int(self._clock())) if met else None
 
     def _transact(self, put: Any, count: Any) -> dict[str, Any] | None:
         """None when both were written; the content claim that was met otherwise. Raises SupersededError."""
@@ -164,6 +176,25 @@ class Journal:
         except ClientError as error:
             condition_failed(error)
 
+    def refer(self, content: Content, other: Content, lease: Lease) -> None:
+        """Says where the content would be claimed that `other`, by another provider, has the answer."""
+        now = int(self._clock())
+        item = {
+            "record_id": content.claim_id,
+            "owner": lease.owner,
+            "answered_by": other.provider,
+            "lease_until": now,
+            "expires_at": now + self._settings.retention_days * _DAY,
+        }
+        try:
+            self._dynamodb.put_item(
+                TableName=self._settings.cards_table,
+                Item=marshalled(item),
+                ConditionExpression="attribute_not_exists(record_id)",
+            )
+        except ClientError as error:
+            condition_failed(error)  # somebody is asking this provider, or has
+
     def store(self, content: Content, answer: Answer) -> None:
         """The answer as it came; its status, time and request id beside it."""
         metadata = {"status": str(answer.status), "answered-at": answer.answered_at.isoformat()}
@@ -207,3 +238,8 @@ class Journal:
                 TableName=self._settings.cards_table,
                 Key=marshalled({"record_id": f"content_{key.rpartition('/')[2]}"}),
             )
+
+
+def _taken(met: Mapping[str, Any], lease: Lease, now: int) -> Taken:
+    by_us = met.get("payer") == lease.record_id
+    return Taken(str(met.get("owner")), by_us, int(met.get("lease_until", 0)) > now, "answered_by" in met)

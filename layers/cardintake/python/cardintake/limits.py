@@ -23,6 +23,7 @@ STATE_SECONDS = 2.0  # a provider's state is read again after this
 PAUSE_SECONDS = 300  # after a configuration or quota refusal, before one probe
 BREAK_SECONDS = 30  # after repeated failures, before one probe
 FAILURES_TO_BREAK = 5
+CAP_SECONDS = 5.0  # a spending cap that was reached is looked at again after this
 TOKEN_MARGIN_SECONDS = 300.0  # before its end a token is replaced
 TWIN_SECONDS = 8.0  # waiting in the invocation for the same picture's other call, or for a secret's trial
 
@@ -33,3 +34,10 @@ MIN_DELAY_SECONDS = 5
 # members that a case, a number or a picture remembers
 LINK_MEMBERS = 20
 LINK_TRIES = 10  # of a final write whose case has changed since it was read
+
+# sweep: unfinished scans of each shard of the index whose age is looked at
+UNFINISHED_PAGE = 100
+
+# records without scans
+ORPHANS_PAGE = 200  # items of the table that one sweep looks at
+ORPHANS_SECONDS = 86400  # from the beginning of one look at the whole table to that of the next

@@ -1,13 +1,15 @@
 """A final answer for a picture, paid for once: from the journal, from a twin's call, or from a provider's.
 
 The candidates are asked in their order. A broken, paused or misconfigured provider hands over to the next at once; a
-throttled one is waited for; a rejected image is rejected, whoever else might have read it.
+throttled one is waited for; a rejected image is rejected, whoever else might have read it. What any of them has
+answered already is used instead of asking another.
 """
 
 import hashlib
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from itertools import takewhile
 
 from cardintake import limits, telemetry
 from cardintake.budget import Budget
@@ -28,6 +30,9 @@ from cardintake.providers.protocol import Answer, Claim, Provider
 from cardintake.reasons import Reason
 from cardintake.records import Lease
 from cardintake.secret_store import SecretContent, SecretStore
+from cardintake.spending import Spending, SpendingCapError
+
+_FOR_AN_OPERATOR = (ConfigurationError, QuotaError)
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,13 +59,17 @@ class _SecretRenewedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class _Request:
-    """What is to be read, for whom, by when."""
+    """What is to be read, by whom, for whom, by when."""
 
     picture: Picture
     sha256: str
     claim: Claim
+    candidates: tuple[type[Provider], ...]
     lease: Lease
     budget: Budget
+
+    def content(self, provider: Provider) -> Content:
+        return Content.of(provider.name, self.sha256, provider.options_key(self.claim))
 
 
 def _taking(picture: Picture, candidates: tuple[type[Provider], ...]) -> tuple[type[Provider], ...]:
@@ -73,13 +82,25 @@ def _taking(picture: Picture, candidates: tuple[type[Provider], ...]) -> tuple[t
     return able
 
 
+def _first(troubles: list[ProviderError]) -> ProviderError:
+    """What the scan waits for: an operator, if that may help; else another attempt, if one was made; else time."""
+    for kinds in (_FOR_AN_OPERATOR, RetryableError, ProviderError):
+        for trouble in troubles:
+            if isinstance(trouble, kinds):
+                return trouble
+    raise AssertionError("unreachable: every trouble is a ProviderError")
+
+
 def _need_time(budget: Budget) -> None:
     if budget.remaining < limits.MIN_SECONDS_TO_BEGIN:
         raise OutOfTimeError
 
 
 class Recognition:
-    """`allow_http`: base URLs may be http, on the emulator only."""
+    """`allow_http`: base URLs may be http, on the emulator only.
+
+    `max_attempts`: also how many calls a record may pay for in vain while a candidate waits for an operator.
+    """
 
     def __init__(
         self,
@@ -87,7 +108,9 @@ class Recognition:
         journal: Journal,
         states: ProviderStates,
         secrets: SecretStore,
+        spending: Spending,
         *,
+        max_attempts: int,
         allow_http: bool,
         sleep: Callable[[float], None] = time.sleep,
     ) -> None:
@@ -95,6 +118,8 @@ class Recognition:
         self._journal = journal
         self._states = states
         self._secrets = secrets
+        self._spending = spending
+        self._max_attempts = max_attempts
         self._allow_http = allow_http
         self._sleep = sleep
 
@@ -103,25 +128,76 @@ class Recognition:
     ) -> Recognised:
         """Asks the candidates.
 
-        Raises ThrottledError at once; when nobody could answer, RetryableError if anybody was called in vain, else the
-        first UnavailableError, ConfigurationError or QuotaError. Raises images.ImageRefusedError, SupersededError.
+        Raises ThrottledError and SpendingCapError at once; when nobody could answer, the first ConfigurationError or
+        QuotaError, else RetryableError if anybody was called in vain, else UnavailableError. Raises
+        images.ImageRefusedError, SupersededError.
         """
-        request = _Request(picture, hashlib.sha256(picture.data).hexdigest(), claim, lease, budget)
+        sha256 = hashlib.sha256(picture.data).hexdigest()
+        request = _Request(picture, sha256, claim, _taking(picture, tuple(candidates)), lease, budget)
+        if lease.attempts > 1 and len(request.candidates) > 1 and (known := self._known(request)) is not None:
+            return known
+        try:
+            return self._asked(request)
+        except SpendingCapError:
+            if (known := self._known(request)) is None:
+                raise
+            return known
+
+    def _asked(self, request: _Request) -> Recognised:
+        candidates = list(request.candidates)
         troubles: list[ProviderError] = []
-        for candidate in _taking(picture, tuple(candidates)):
+        if paid_enough := request.lease.paid_calls >= self._max_attempts:
+            version = self._secrets.content().version
+            candidates.sort(key=lambda candidate: not self._states.is_paused(candidate.name, version))
+        for candidate in candidates:
+            if paid_enough and any(isinstance(trouble, _FOR_AN_OPERATOR) for trouble in troubles):
+                break  # such a wait is no attempt: without an end, the others' failures must not cost without one
             try:
-                return self._by(candidate, request)
+                recognised = self._by(candidate, request)
             except (RetryableError, UnavailableError, ConfigurationError, QuotaError) as trouble:
                 troubles.append(trouble)
             except OutOfTimeError:
                 if not any(isinstance(trouble, RetryableError) for trouble in troubles):
                     raise
                 break
+            else:
+                self._refer(recognised, request)
+                return recognised
         if not troubles:
             nobody = ConfigurationError("PROVIDERS", "none of them reads the document type that the uploader claims")
             self._report(nobody, request)
             raise nobody
-        raise next((trouble for trouble in troubles if isinstance(trouble, RetryableError)), troubles[0])
+        raise _first(troubles)
+
+    def _known(self, request: _Request) -> Recognised | None:
+        """A stored answer to this picture, whichever candidate gave it."""
+        secret = self._secrets.content()
+        keys: set[str] = set()
+        for candidate in request.candidates:
+            try:
+                provider = self._configured(candidate, secret)
+            except ConfigurationError:
+                continue
+            content = request.content(provider)
+            keys.add(content.answer_key)
+            if (answer := self._journal.load(content)) is not None:
+                self._settle(self._journal.claimed(content, request.lease), request.lease)
+                request.lease.answers |= keys  # with the references to it, which an erasure has to find too
+                return Recognised(provider, content, answer, fit(request.picture, provider.limits))
+        return None
+
+    def _refer(self, recognised: Recognised, request: _Request) -> None:
+        """Whoever would ask a candidate that was passed over for this picture finds that it has been read."""
+        if recognised.provider.name == request.candidates[0].name:
+            return
+        secret = self._secrets.content()
+        for candidate in takewhile(lambda one: one.name != recognised.provider.name, request.candidates):
+            try:
+                passed_over = request.content(self._configured(candidate, secret))
+            except ConfigurationError:
+                continue
+            request.lease.answers.add(passed_over.answer_key)
+            self._journal.refer(passed_over, recognised.content, request.lease)
 
     def _by(self, candidate: type[Provider], request: _Request) -> Recognised:
         secret = self._secrets.content()
@@ -139,8 +215,8 @@ class Recognition:
             self._report(error, request)
             self._states.pause(candidate.name, secret.version, error.error_class, limits.PAUSE_SECONDS)
             raise
-        content = Content.of(provider.name, request.sha256, provider.options_key(request.claim))
-        image = fit(request.picture, provider.limits)
+        content, image = request.content(provider), fit(request.picture, provider.limits)
+        self._spending.check(provider.name)
         try:
             permit = self._permitted(provider.name, secret.version, request)
         except PausedError as paused:
@@ -150,11 +226,15 @@ class Recognition:
             return Recognised(provider, content, answer, image)
         try:
             _need_time(request.budget)
-            answer = self._own_or_twins(content, request) or self._paid(provider, image, content, permit, request)
+            found = self._found(provider, content, image, request)
+            if found is None:
+                answer = self._paid(provider, image, content, permit, request)
+                return Recognised(provider, content, answer, image)
         except BaseException:
             self._states.undecided(permit)
             raise
-        return Recognised(provider, content, answer, image)
+        self._states.undecided(permit)
+        return found
 
     def _configured(self, candidate: type[Provider], secret: SecretContent) -> Provider:
         return candidate.configured(secret.member(candidate.name), allow_http=self._allow_http)
@@ -176,7 +256,7 @@ class Recognition:
                 self._sleep(0.25)
                 waited += 0.25
 
-    def _own_or_twins(self, content: Content, request: _Request) -> Answer | None:
+    def _found(self, provider: Provider, content: Content, image: FittedImage, request: _Request) -> Recognised | None:
         """Claims the content: None when the call is ours to make, else the answer that is there already.
 
         Waits a little for the same picture's other call. Raises ThrottledError when that takes longer.
@@ -187,7 +267,9 @@ class Recognition:
             if (answer := self._journal.load(content)) is not None:
                 self._settle(taken, request.lease)
                 request.lease.answers.add(content.answer_key)
-                return answer
+                return Recognised(provider, content, answer, image)
+            if taken.elsewhere and (known := self._known(request)) is not None:
+                return known
             if not taken.live or taken.owner == request.lease.owner:
                 taken = self._journal.claim(content, request.lease, over=taken)
                 continue
@@ -203,9 +285,9 @@ class Recognition:
         return None
 
     @staticmethod
-    def _settle(taken: Taken, lease: Lease) -> None:
+    def _settle(taken: Taken | None, lease: Lease) -> None:
         """The answer to an earlier attempt's call is there: that call is no longer uncertain."""
-        if taken.by_us and lease.uncertain_calls:
+        if taken is not None and taken.by_us and lease.uncertain_calls:
             lease.uncertain_calls -= 1
 
     def _paid(
@@ -213,20 +295,21 @@ class Recognition:
     ) -> Answer:
         """The one call that is paid for, counted already; its answer is in the journal when this returns."""
         lease = request.lease
+        counted: list[str | None] = []
+
+        def pay_again() -> None:
+            counted.append(self._spending.count(provider.name))
+            self._journal.count_again(content, lease)
+
         try:
+            counted.append(self._spending.count(provider.name))
             answer = self._client.recognise(
-                provider,
-                lambda attempt: provider.call(image, request.claim, attempt),
-                request.budget,
-                lambda: self._journal.count_again(content, lease),
+                provider, lambda attempt: provider.call(image, request.claim, attempt), request.budget, pay_again
             )
         except ProviderError as error:
-            self._report(error, request)
-            if isinstance(error, RetriedOnceError):
-                lease.uncertain_calls -= 1  # it was answered, and may be billed
-            elif not (isinstance(error, RetryableError) and error.maybe_billed):
-                lease.paid_calls -= 1
-                lease.uncertain_calls -= 1
+            if not isinstance(error, SpendingCapError):
+                self._report(error, request)
+            self._correct(error, lease, counted)
             self._journal.release(content, lease)
             if isinstance(error, ConfigurationError):
                 # read once more: a new content is tried like any other that has not been seen to work
@@ -246,6 +329,17 @@ class Recognition:
         lease.uncertain_calls -= 1
         self._states.worked(permit)
         return answer
+
+    def _correct(self, error: ProviderError, lease: Lease, counted: list[str | None]) -> None:
+        """Takes back what was counted of the last call, unless it may be billed. `counted`: all, against the cap."""
+        refused_again = isinstance(error, SpendingCapError) and bool(counted)
+        if isinstance(error, RetriedOnceError) or refused_again:
+            lease.uncertain_calls -= 1  # it was answered, and may be billed
+        elif not (isinstance(error, RetryableError) and error.maybe_billed):
+            lease.paid_calls -= 1
+            lease.uncertain_calls -= 1
+            if counted:
+                self._spending.give_back(counted[-1])
 
     @staticmethod
     def _report(error: ProviderError, request: _Request) -> None:

@@ -1,12 +1,15 @@
 """The record of a scan as a ledger in DynamoDB: claimed with a lease, finished once, never set back by an older event.
 
     (none) ──claim──▶ PROCESSING ──finish──▶ RECOGNIZED | REJECTED | FAILED
-                      ▲   │ wait                       │
-                      └───┘           any ──erase──▶ ERASED (a tombstone)
+                      ▲ ▲ │ wait                                       │
+                      │ └─┘                                            │
+                      └─────────────────── redrive ────────────────────┘
+                                      any ──erase──▶ ERASED (a tombstone)
 
 Every write is conditional. A claim starts the record afresh for a newer upload under the same key, and resumes it when
-its lease has run out. `answer_keys`, the stored answers that the record used, and `link_keys`, the items that list it
-(see `cases`), survive both, for erasure.
+its lease has run out. A redrive reopens it when it has failed, and names the failure (its `updated_at`), so that no
+duplicate of the redrive ends the next one. `answer_keys`, the stored answers that the record used, and `link_keys`, the
+items that list it (see `cases`), survive all three, for erasure.
 """
 
 import time
@@ -108,8 +111,11 @@ class Records:
         """The lease of the record for this event's upload, or why there is nothing to do.
 
         A scan without sequencer (a sample, a backfill) must know its etag: it claims only what no record tells of.
+        A redrive claims a record that has failed, and never makes one.
         """
         owner, now = uuid.uuid4().hex, self._clock()
+        if scan.redrive is not None:
+            return self._reopen(scan, scan.redrive, owner, now)
         created_at = iso(now)
         first = {
             "bucket": scan.bucket, "key": scan.key, "etag": scan.etag, "size": scan.size, "version_id": scan.version_id,
@@ -149,6 +155,30 @@ class Records:
             link_keys=frozenset(before.get("link_keys", ())),
         )
 
+    def _reopen(self, scan: Scan, failed_at: str, owner: str, now: float) -> Lease | Settled:
+        """The record that failed then begins its attempts anew; what was paid stays counted, what is to be said, kept.
+
+        Once reopened, the message is one of the upload's like any other: it resumes what its first delivery began.
+        """
+        update = Update(
+            {"status": "PROCESSING", "lease_owner": owner, "attempts": 1, **self._lease_times(scan.record_id, now)},
+            # links that were to be left are found again in `link_keys`
+            absent=("reasons", "leaving"),
+            values={":failed": "FAILED", ":failed_at": failed_at, ":this_upload": scan.sequencer},
+            aliases=("sequencer",),
+        )
+        condition = "#status = :failed AND #updated_at = :failed_at AND #sequencer = :this_upload"
+        try:
+            answer = self._dynamodb.update_item(
+                **update.request(self._settings.cards_table, scan.record_id, condition),
+                ReturnValues="ALL_OLD",
+                ReturnValuesOnConditionCheckFailure="ALL_OLD",
+            )
+        except ClientError as error:
+            known = condition_failed(error)
+            return self._resume(scan, known, owner, now) if known else Settled("ERASED")
+        return self._continued(plain(answer["Attributes"]), owner, attempts=1)
+
     def _resume(self, scan: Scan, known: Mapping[str, Any], owner: str, now: float) -> Lease | Settled:
         """A record of this very upload whose lease is over goes on; anything else is settled."""
         settled = Settled(known["status"], tuple(known.get("reasons", ())))
@@ -158,7 +188,9 @@ class Records:
         previous = known.get("lease_owner")
         if previous is not None and known["lease_until"] > now:
             return settled
-        if scan.ticket is not None and scan.ticket != known.get("ticket"):
+        # where scans are sent again, a redrive's duplicate is not to hurry a scan that waits
+        ours = scan.ticket is not None or (scan.redrive is not None and self._settings.queue_url is not None)
+        if ours and scan.ticket != known.get("ticket"):
             return settled  # a later message carries this scan on
         attempts = known["attempts"] + 1
         update = Update(
@@ -177,8 +209,11 @@ class Records:
         except ClientError as error:
             other = condition_failed(error)  # another delivery was quicker
             return Settled(other.get("status", "ERASED"), tuple(other.get("reasons", ())))
+        return self._continued(known, owner, attempts)
+
+    def _continued(self, known: Mapping[str, Any], owner: str, attempts: int) -> Lease:
         return Lease(
-            scan.record_id,
+            known["record_id"],
             owner,
             known["sequencer"],
             attempts,
@@ -362,11 +397,14 @@ class Records:
     # events -----------------------------------------------------------------------------------------------------------
 
     def delivered(self, record_id: str, events: Iterable[Event]) -> None:
-        """Empties the outbox, unless it has changed meanwhile."""
+        """Empties the outbox, unless it has changed meanwhile, or goes out with the end of a scan that is in work."""
         update = Update(
-            absent=("outbox", "due_shard", "due_at"), values={":delivered": [event.as_item() for event in events]}
+            absent=("outbox", "due_shard", "due_at"),
+            values={":delivered": [event.as_item() for event in events], ":processing": "PROCESSING"},
+            aliases=("status",),
         )
-        condition = "#outbox = :delivered AND attribute_not_exists(lease_owner)"
+        # what is due of a scan that waits is the scan itself
+        condition = "#outbox = :delivered AND #status <> :processing"
         try:
             self._dynamodb.update_item(**update.request(self._settings.cards_table, record_id, condition))
         except ClientError as error:

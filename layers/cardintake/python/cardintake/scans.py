@@ -2,6 +2,9 @@
 
 S3 notifications carry URL-encoded keys (`+` is a space), EventBridge events raw ones. One event or message may hold
 several scans. Nothing here knows AWS's API; a scan can be written as a message that says the same (`Scan.message`).
+
+Beside `Records`, messages of our own carry `ticket` (of a wait) and `redrive`: the upload's notification that is sent
+again to reopen its record, with the `updated_at` of the failure that it is to end.
 """
 
 import hashlib
@@ -39,6 +42,7 @@ class Scan:
     sequencer: str = NO_SEQUENCER
     version_id: str | None = None
     ticket: str | None = None  # of a message of our own; see records.Records.wait
+    redrive: str | None = None  # `updated_at` of the FAILED record that this message is to reopen
 
     @cached_property
     def record_id(self) -> str:
@@ -51,6 +55,7 @@ class Scan:
 
     def message(self, ticket: str | None = None) -> str:
         """An S3 notification (JSON text) that says what this scan says, with the ticket of its record's wait."""
+        ours = {"ticket": ticket, "redrive": self.redrive}
         described: dict[str, object] = {"key": quote_plus(self.key, safe="/", errors="surrogatepass")}
         if self.size is not None:
             described["size"] = self.size
@@ -65,7 +70,7 @@ class Scan:
             "eventName": "ObjectRemoved:Delete" if self.removed else "ObjectCreated:Put",
             "s3": {"bucket": {"name": self.bucket}, "object": described},
         }
-        return json.dumps({"Records": [record]} | ({"ticket": ticket} if ticket else {}))
+        return json.dumps({"Records": [record]} | {name: value for name, value in ours.items() if value})
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,13 +105,22 @@ def parse(event: object) -> Arrivals:
     deliveries, unreadable = [], []
     for record in records:
         try:
-            scans = _scans_of(json.loads(record["body"]))
+            scans = of_message(record["body"])
             received = int(record.get("attributes", {}).get("ApproximateReceiveCount", 1))
-        except (UnknownEventError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+        except (ValueError, TypeError, AttributeError):
             unreadable.append(str(record["messageId"]))
         else:
             deliveries.append(Delivery(str(record["messageId"]), scans, received))
     return Arrivals(from_queue=True, deliveries=tuple(deliveries), unreadable=tuple(unreadable))
+
+
+def of_message(body: str) -> tuple[Scan, ...]:
+    """The scans that a message's body tells of. Raises UnknownEventError, which says why and quotes nothing."""
+    try:
+        event = json.loads(body)
+    except (ValueError, TypeError, RecursionError):
+        raise UnknownEventError("not JSON") from None
+    return _scans_of(event)
 
 
 def case_id(key: str, pattern: re.Pattern[str]) -> str | None:
@@ -147,9 +161,9 @@ def _scans_of(event: object) -> tuple[Scan, ...]:
         if isinstance(error, UnknownEventError):
             raise
         raise UnknownEventError("an S3 event without the members that S3 documents") from None
-    ticket = event.get("ticket")
+    ticket, redrive = (value if isinstance(value := event.get(name), str) else None for name in ("ticket", "redrive"))
     return tuple(
-        replace(scan, ticket=ticket) if isinstance(ticket, str) else scan
+        replace(scan, ticket=ticket, redrive=redrive)
         for scan in found
         if scan is not None and not scan.key.endswith("/")
     )

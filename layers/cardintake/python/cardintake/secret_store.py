@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
 
-from cardintake import limits
+from cardintake import limits, telemetry
 from cardintake.aws import error_code
 from cardintake.providers.errors import ConfigurationError
 
@@ -48,10 +48,10 @@ class LookupKey:
         self._lock = threading.Lock()
         self._key: bytes | None = None
 
-    def __call__(self) -> bytes:
+    def __call__(self) -> bytes | None:
         """The key, read once: with another one, everything that was looked up before is forgotten.
 
-        Raises ConfigurationError when the secret is missing, empty, or may not be read.
+        None, and a line in the log, when the secret is missing, empty, or may not be read: cards are read all the same.
         """
         with self._lock:
             if self._key is None:
@@ -60,11 +60,15 @@ class LookupKey:
                 except ClientError as error:
                     if error_code(error) not in _OPERATORS_TROUBLE:
                         raise
-                    raise ConfigurationError("LOOKUP_SECRET", f"cannot be read ({error_code(error)})") from None
+                    return self._without(f"cannot be read ({error_code(error)})")
                 if not (text := answer.get("SecretString")):
-                    raise ConfigurationError("LOOKUP_SECRET", "is empty")
+                    return self._without("is empty")
                 self._key = text.encode()
             return self._key
+
+    @staticmethod
+    def _without(fault: str) -> None:
+        telemetry.provider_error("LOOKUP_SECRET", "configuration", fault, record_id=None, request_id=None)
 
 
 class SecretStore:

@@ -61,6 +61,7 @@ class Settings(BaseModel):
     max_attempts: Annotated[int, Field(ge=1)] = 5
     max_wait_hours: Annotated[float, Field(gt=0)] = 72
     balance_threshold: Annotated[int, Field(ge=0)] = 500
+    daily_call_cap: Annotated[int, Field(ge=1)] | None = None
     queue_url: str | None = None
     case_id_pattern: re.Pattern[str] = re.compile(DEFAULT_CASE_ID)
     aws_endpoint_url: str | None = None

@@ -1,19 +1,22 @@
-"""What fell by the wayside: leases that ran out, waits that nobody ended, events that were not delivered.
+"""What fell by the wayside: leases that ran out, waits nobody ended, events not delivered, records without scans.
 
-Works through the `due` index. Everything here is repeatable: a scan is sent to the queue as if it had just arrived,
-an outbox is delivered with the ids that its events already have, an erasure is continued where it stopped.
+Works through the `due` index, then through a page of the table (see `orphans`). Everything here is repeatable: a scan
+is sent to the queue as if it had just arrived, an outbox is delivered with the ids that its events already have, an
+erasure is continued where it stopped.
 """
 
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from typing import TYPE_CHECKING, Any
 
-from cardintake import telemetry
+from cardintake import limits, telemetry
 from cardintake.announcements import Announcements, Event
 from cardintake.budget import Budget
 from cardintake.intake import Intake
 from cardintake.items import DUE_INDEX, DUE_SHARDS, marshalled, plain
+from cardintake.orphans import Orphans
 from cardintake.provider_states import ProviderStates
 from cardintake.records import Records, tombstone_of
 from cardintake.scans import Scan
@@ -24,15 +27,17 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 _SECONDS_AN_ITEM = 2.0
+_BATCH = 100  # BatchGetItem takes no more at a time
 
 
 @dataclass(slots=True)
 class Swept:
-    """What a sweep did, and the age in seconds of the oldest unfinished scan that it met."""
+    """What a sweep did, and the age in seconds of the oldest unfinished scan, since it began to wait or was claimed."""
 
     sent_again: int = 0
     delivered: int = 0
     erased: int = 0
+    orphans: int = 0
     oldest_seconds: int = 0
 
 
@@ -48,6 +53,7 @@ class Sweep:
         records: Records,
         states: ProviderStates,
         announcements: Announcements,
+        orphans: Orphans,
         clock: Callable[[], float] = time.time,
     ) -> None:
         self._dynamodb = dynamodb
@@ -57,6 +63,7 @@ class Sweep:
         self._records = records
         self._states = states
         self._announcements = announcements
+        self._orphans = orphans
         self._clock = clock
 
     def run(self, budget: Budget) -> Swept:
@@ -69,8 +76,10 @@ class Sweep:
                 self._repair(record_id, swept)
             except Exception as error:  # noqa: BLE001 - one item's trouble must not keep the others waiting
                 telemetry.crashed(error, record_id=record_id)
+        self._measure_others(swept)
         telemetry.count("SweptScans", swept.sent_again)
         telemetry.count("OldestUnfinishedSeconds", swept.oldest_seconds)
+        self._erase_orphans(budget, swept)
         return swept
 
     def _due(self) -> Iterator[str]:
@@ -100,8 +109,7 @@ class Sweep:
             return
         if item.get("status") == "PROCESSING":
             swept.sent_again += self._sent_again(item)
-            age = int(self._clock()) - int(item.get("waiting_since") or item["lease_until"])
-            swept.oldest_seconds = max(swept.oldest_seconds, age)
+            self._measure(item, swept)
         if item.get("leaving"):
             self._intake.leave(record_id, item["leaving"], undelivered=bool(item.get("outbox")))
         if item.get("outbox"):
@@ -121,6 +129,46 @@ class Sweep:
         )
         self._sqs().send_message(QueueUrl=self._settings.queue_url, MessageBody=scan.message(ticket))
         return True
+
+    def _measure_others(self, swept: Swept) -> None:
+        """Unfinished scans that are not due, because somebody sees to them: of many, those that are due next."""
+        table, keys = self._settings.cards_table, []
+        for shard in DUE_SHARDS:
+            page = self._dynamodb.query(
+                TableName=table,
+                IndexName=DUE_INDEX,
+                KeyConditionExpression="due_shard = :shard AND due_at > :now",
+                ExpressionAttributeValues=marshalled({":shard": shard, ":now": int(self._clock())}),
+                Limit=limits.UNFINISHED_PAGE,
+            )
+            keys += [{"record_id": item["record_id"]} for item in page["Items"]]
+        for start in range(0, len(keys), _BATCH):
+            answer = self._dynamodb.batch_get_item(
+                RequestItems={
+                    table: {
+                        "Keys": keys[start : start + _BATCH],
+                        "ProjectionExpression": "#status, created_at, waiting_since",
+                        "ExpressionAttributeNames": {"#status": "status"},
+                    }
+                }
+            )
+            for item in map(plain, answer["Responses"][table]):
+                if item.get("status") == "PROCESSING" and "created_at" in item:
+                    self._measure(item, swept)
+
+    def _measure(self, item: dict[str, Any], swept: Swept) -> None:
+        began = item.get("waiting_since") or datetime.fromisoformat(item["created_at"]).timestamp()
+        swept.oldest_seconds = max(swept.oldest_seconds, int(self._clock() - began))
+
+    def _erase_orphans(self, budget: Budget, swept: Swept) -> None:
+        for removal in self._orphans.removals(budget):
+            try:
+                self._intake.take(removal, budget)
+            except Exception as error:  # noqa: BLE001 - nor must one record's
+                telemetry.crashed(error, record_id=removal.record_id)
+            else:
+                swept.orphans += 1
+        telemetry.count("OrphanedRecords", swept.orphans)
 
     def _deliver(self, record_id: str, item: dict[str, Any]) -> None:
         events = [Event(**entry) for entry in item["outbox"]]

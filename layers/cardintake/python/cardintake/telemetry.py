@@ -5,11 +5,14 @@ key, a value that was read, an answer or an exception's text.
 """
 
 import logging
+import re
 from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger, Metrics
 from aws_lambda_powertools.metrics import MetricUnit, single_metric
 
+# an id that looks like an identity number is not written down, whoever sends it
+_IDENTITY_NUMBER = re.compile(r"[0-9]{15}|[0-9]{17}[0-9Xx]")
 _logger = Logger(service="cardintake", log_uncaught_exceptions=False, use_rfc3339=True)
 _metrics = Metrics(namespace="cardintake", service="cardintake")
 
@@ -59,7 +62,7 @@ def provider_error(
 ) -> None:
     """A provider's typed error. `code` is the provider's documented code, or names a field; never a value."""
     extra = {"provider": provider, "error_class": error_class, "code": code, "record_id": record_id}
-    if request_id:
+    if request_id and not _IDENTITY_NUMBER.fullmatch(request_id):
         extra["provider_request_id"] = request_id
     _logger.warning("provider error", extra=extra)
     with single_metric(name="ProviderErrors", unit=MetricUnit.Count, value=1, namespace="cardintake") as metric:

@@ -28,6 +28,14 @@ class Done:
     failed_messages: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """`returns`: nothing but the delivery that it came with will bring it back."""
+
+    outcome: Outcome
+    returns: bool
+
+
 class Worklist:
     """`sqs` and `queue_url`: where a waiting scan is sent again; without them it waits by redelivery."""
 
@@ -39,27 +47,34 @@ class Worklist:
     def run(self, arrivals: Arrivals, budget: Budget) -> Done:
         """Works on everything that arrived. A scan's failure is its own: every other one is finished."""
         entries = [(delivery, scan) for delivery in arrivals.deliveries for scan in delivery.scans]
+        again = arrivals.from_queue
         with ThreadPoolExecutor(max_workers=limits.WORKERS) as pool:
-            begun = list(pool.map(lambda entry: self._begin(entry[1], budget), entries))
-        outcomes = [self._alone(result, budget) if isinstance(result, Later) else result for result in begun]
+            begun = list(pool.map(lambda entry: self._begin(entry[1], budget, again=again), entries))
+        ended = [self._alone(result, budget, again=again) if isinstance(result, Later) else result for result in begun]
         failed = list(arrivals.unreadable)
-        for (delivery, _), outcome in zip(entries, outcomes, strict=True):
-            if outcome.retry_in is not None and arrivals.from_queue and not self._sent_again(outcome):
-                failed.append(str(delivery.message_id))
+        failed += [str(delivery.message_id) for (delivery, _), end in zip(entries, ended, strict=True) if end.returns]
+        outcomes = tuple(end.outcome for end in ended)
         self._count(outcomes, len(arrivals.unreadable))
-        return Done(tuple(outcomes), tuple(dict.fromkeys(failed)))
+        return Done(outcomes, tuple(dict.fromkeys(failed)))
 
-    def _begin(self, scan: Scan, budget: Budget) -> Outcome | Later:
+    def _begin(self, scan: Scan, budget: Budget, *, again: bool) -> _Ended | Later:
         try:
-            return self._intake.take(scan, budget)
+            outcome = self._intake.take(scan, budget)
         except Exception as error:  # noqa: BLE001 - one scan's crash must not take the others along
-            return self._crashed(scan, error)
+            outcome = self._crashed(scan, error)
+        return outcome if isinstance(outcome, Later) else self._ended(outcome, again=again)
 
-    def _alone(self, later: Later, budget: Budget) -> Outcome:
+    def _alone(self, later: Later, budget: Budget, *, again: bool) -> _Ended:
         try:
-            return self._intake.work(later.scan, later.lease, budget)
+            outcome = self._intake.work(later.scan, later.lease, budget)
         except Exception as error:  # noqa: BLE001
-            return self._crashed(later.scan, error)
+            outcome = self._crashed(later.scan, error)
+        return self._ended(outcome, again=again)
+
+    def _ended(self, outcome: Outcome, *, again: bool) -> _Ended:
+        """Sends a waiting scan at once: the others of its invocation may take long, or end it with the process."""
+        returns = again and outcome.retry_in is not None and not self._sent_again(outcome)
+        return _Ended(outcome, returns)
 
     @staticmethod
     def _crashed(scan: Scan, error: Exception) -> Outcome:
@@ -83,7 +98,7 @@ class Worklist:
         return True
 
     @staticmethod
-    def _count(outcomes: list[Outcome], unreadable: int) -> None:
+    def _count(outcomes: tuple[Outcome, ...], unreadable: int) -> None:
         for outcome in outcomes:
             telemetry.count("ScansWaiting" if outcome.retry_in is not None else f"Scans{outcome.status.capitalize()}")
         if unreadable:

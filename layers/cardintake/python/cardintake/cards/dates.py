@@ -31,6 +31,8 @@ _RANGE = re.compile(
     re.ASCII,  # digits are 0 to 9
 )
 
+_OPEN_RANGE = re.compile(r"(?P<from>\d{4}([-./])\d{1,2}\2\d{1,2}|\d{8})[-–—~至到]", re.ASCII)
+
 # Neither country observes daylight saving time, and the runtime need not bring a time-zone database.
 _CLOCK: dict[Country, timezone] = {"CHN": timezone(timedelta(hours=8)), "PER": timezone(timedelta(hours=-5))}
 
@@ -66,10 +68,14 @@ def split_range(value: object) -> tuple[str | None, str | None]:
     written = text(value)
     if written is None:
         return None, None
-    match = _RANGE.fullmatch(unicodedata.normalize("NFKC", written).replace(" ", ""))
-    if match is None:
-        raise NotADateError
-    return match["from"], match["to"]
+    written = unicodedata.normalize("NFKC", written).replace(" ", "")
+    if written in _WITHOUT_END:
+        return None, written  # the end alone was read
+    if match := _RANGE.fullmatch(written):
+        return match["from"], match["to"]
+    if match := _OPEN_RANGE.fullmatch(written):
+        return match["from"], None
+    raise NotADateError
 
 
 def zone_of(country: Country) -> timezone:

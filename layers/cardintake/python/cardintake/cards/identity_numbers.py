@@ -14,6 +14,7 @@ from cardintake.cards.models import Sex
 
 _CN_WEIGHTS = (7, 9, 10, 5, 8, 4, 2, 1, 6, 3, 7, 9, 10, 5, 8, 4, 2)
 _CN_CHECK = "10X98765432"
+_DASH = "[-‐‑‒–—−]"  # whichever of them a reader takes the printed one for
 _DNI_WEIGHTS = (3, 2, 7, 6, 5, 4, 3, 2)
 _DNI_DIGITS = "67890112345"
 _DNI_LETTERS = "KABCDEFGHIJ"
@@ -67,8 +68,8 @@ def peruvian_dni(number: str, check_character: str | None) -> Check:
 
 def split_dni(printed: str) -> tuple[str, str | None]:
     """`10117410-2` or `101174102` as number and check character, which is None when masked; else kept as read."""
-    if match := re.fullmatch(r"([0-9]{8})-?([0-9A-K])", printed):
+    if match := re.fullmatch(rf"([0-9]{{8}}){_DASH}?([0-9A-K])", printed):
         return match[1], match[2]
-    if match := re.fullmatch(r"([0-9*X×]{8})-(?:([0-9A-K])|[*X×])", printed):
+    if match := re.fullmatch(rf"([0-9*X×]{{8}}){_DASH}(?:([0-9A-K])|[*X×])", printed):
         return match[1], match[2]
     return printed, None

@@ -41,6 +41,10 @@ from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSe
 
 _CONFIGURATION = frozenset({"UNAUTHORIZED", "KEY_EXPIRED", "NO_PERMISSION", "NOT_FOUND"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
+_OF_THE_IMAGE = re.compile(
+    r"(?=.*\b(image|picture|photo|file)s?\b)(?=.*(size|format|resolution|pixel|dimension|width|height|decode|corrupt))",
+    re.IGNORECASE | re.DOTALL,
+)
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 # what only one side of a DNI bears; election number and organ donation stand on either, by edition
@@ -146,7 +150,10 @@ class AccuAuth:
         if status == "DETECTION_FAILED":
             return ImageRefusedError(self.name, status, request_id=request_id)
         if status == "INVALID_ARGUMENT":
-            return RequestRefusedError(self.name, status, request_id=request_id)
+            # one code for a wrong request and for a picture that it does not take: only its text tells
+            of_image = _OF_THE_IMAGE.search(str(document.get("reason") or "")) is not None
+            kind = ImageRefusedError if of_image else RequestRefusedError
+            return kind(self.name, status, request_id=request_id)
         if status == "INTERNAL_ERROR":
             return RetryableError(self.name, status, request_id=request_id)
         return RetryableError(self.name, "a status that the document does not list", request_id=request_id)

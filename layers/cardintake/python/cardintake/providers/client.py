@@ -7,6 +7,7 @@ import random
 import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
+from email.utils import parsedate_to_datetime
 
 import httpx
 
@@ -177,7 +178,11 @@ class ProviderClient:
 def _judged[T](provider: str, answer: Answer, judge: Callable[[Answer], T]) -> T:
     """What the answer says. Too many requests are too many, unless the document tells that nothing is left."""
     if answer.status != httpx.codes.TOO_MANY_REQUESTS:
-        return judge(answer)
+        try:
+            return judge(answer)
+        except ThrottledError as error:
+            error.retry_after = _seconds(answer.headers.get("retry-after"))
+            raise
     try:
         judge(answer)
     except QuotaError:
@@ -197,4 +202,12 @@ def _backoff(number: int) -> float:
 
 
 def _seconds(retry_after: str | None) -> float | None:
-    return float(retry_after) if retry_after is not None and retry_after.isascii() and retry_after.isdigit() else None
+    """Seconds, written as such or as an HTTP date; None for anything else."""
+    if retry_after is None or not retry_after.isascii():
+        return None
+    if retry_after.isdigit():
+        return float(retry_after)
+    try:
+        return max(0.0, (parsedate_to_datetime(retry_after) - datetime.now(UTC)).total_seconds())
+    except (ValueError, TypeError):
+        return None

@@ -79,6 +79,7 @@ _Flag = Annotated[
 
 
 class _Options(ProviderOptions):
+    ID_card_side: Literal["front", "back"] = "front"
     quality_detection: _Flag = "true"
     risk_detection: _Flag = "true"
     card_cropping: _Flag = "false"
@@ -123,24 +124,30 @@ class Waiqin365:
 
     def options_key(self, claim: Claim) -> str:
         """The side that is sent and all options."""
-        return json.dumps({"ID_card_side": _side_sent(claim), **self._secret.options.model_dump()})
+        return json.dumps(self._parameters(claim))
 
     def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:
         """The request for one image: transfer_id, msg_id and timestamp are new with every attempt."""
         # the low 62 bits of a random UUID are all random; the document's uint64 has to fit signed readers, too
         transfer_id = attempt.nonce.int % 2**62
-        options = {"ID_card_side": _side_sent(claim), **self._secret.options.model_dump()}
         # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
         body = b'{"transfer_id":%d,"image":"%b",%b' % (
             transfer_id,
             base64.b64encode(image.data),
-            json.dumps(options, separators=(",", ":")).encode()[1:],
+            json.dumps(self._parameters(claim), separators=(",", ":")).encode()[1:],
         )
         timestamp = self._timestamp(attempt.now)
         signed = digest(body, self._secret.app_key.get_secret_value(), timestamp)
         path = f"{self._secret.openid.get_secret_value()}/{timestamp}/{signed}/{attempt.nonce}"
         url = f"{self._secret.base_url}/api/ocr/v1/idcard/{path}"
         return Call(url, {"Content-Type": "application/json"}, body)
+
+    def _parameters(self, claim: Claim) -> dict[str, str]:
+        """What the body says besides the image. Without a claim the portrait side, its front, is asked for."""
+        options: dict[str, str] = self._secret.options.model_dump()
+        if claim.side is not None:
+            options["ID_card_side"] = "back" if claim.side in ("emblem", "back") else "front"
+        return options
 
     def _timestamp(self, now: datetime) -> str:
         if self._secret.timestamp_format == "milliseconds":
@@ -199,11 +206,6 @@ class Waiqin365:
     def _parsed(self, text: str, answer: Answer) -> dict[str, Any]:
         """JSON inside JSON, as strictly as the answer itself."""
         return json_object(self.name, replace(answer, body=text.encode("utf-8", "surrogatepass")))
-
-
-def _side_sent(claim: Claim) -> str:
-    """The portrait side is the front here; without a claim, it is asked for. The service finds the side by itself."""
-    return "back" if claim.side in ("emblem", "back") else "front"
 
 
 def _code(value: object) -> str | None:
