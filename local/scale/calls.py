@@ -114,5 +114,5 @@ WAYS = (
 # a line of the log for each scan, and a clean record of a case as it is stored: bytes, rounded to hundreds
 LOG_BYTES = 300
 RECORD_BYTES = 900
-# the next scan after a probe that failed makes a call again, before the pause of `limits.BREAK_SECONDS` is over
-FAILED_PROBE_RENEWS_THE_PAUSE = False
+# after a probe that failed nobody calls before another `limits.BREAK_SECONDS` are over
+FAILED_PROBE_RENEWS_THE_PAUSE = True

@@ -524,3 +524,22 @@ def test_when_both_are_down_the_scan_fails_after_its_attempts(photo: bytes) -> N
         world.deliver(event)
         record = world.record("a/x.jpg")
         assert (record["status"], record["reasons"], record["attempts"]) == ("FAILED", ["PROVIDER_UNAVAILABLE"], 2)
+
+
+def test_a_probe_that_fails_renews_the_pause(world: World) -> None:
+    world.provider.default["ctyun.test"] = lambda: error(5000)
+    for event in photos(world, 5):
+        world.deliver(event)
+    assert "error_class" in world.item("provider_ctyun")
+    heard(world)
+    world.let_pauses_run_out()
+    world.new_process()
+    calls = len(world.provider.calls)
+    world.deliver(photos(world, 1, start=10)[0])
+    probe = len(world.provider.calls)
+    assert probe > calls
+    for event in photos(world, 3, start=20):
+        world.deliver(event)
+    assert len(world.provider.calls) == probe, "nobody calls before the pause is over again"
+    assert {world.record(f"a/{n}.jpg")["attempts"] for n in range(20, 23)} == {0}, "and nobody's attempt is used up"
+    assert heard(world) == [], "it was announced already"

@@ -148,10 +148,15 @@ class ProviderStates:
         self.pause(permit.provider, permit.version, error.error_class, limits.PAUSE_SECONDS)
 
     def failed(self, permit: Permit) -> None:
-        """A call failed for good within its invocation; several in a row break the circuit."""
+        """A call failed for good within its invocation; several in a row break the circuit, a probe's renews the pause.
+
+        Otherwise probe would follow probe for as long as an outage lasts, each of them an attempt of some scan.
+        """
         failures = permit.failures + 1
-        if failures >= limits.FAILURES_TO_BREAK:
-            self.pause(permit.provider, permit.version, "unavailable", limits.BREAK_SECONDS)
+        if permit.paused or failures >= limits.FAILURES_TO_BREAK:
+            state = self._state(permit.provider)
+            error_class = state.get("error_class", "unavailable") if permit.paused else "unavailable"
+            self.pause(permit.provider, permit.version, error_class, limits.BREAK_SECONDS)
             return
         self._change(
             permit.provider,
