@@ -553,7 +553,7 @@ def test_a_card_that_it_does_not_name_is_told_by_its_fields(kind: object) -> Non
         ("image format must be JPG or PNG", ImageRefusedError), ("the file can not be decoded", ImageRefusedError),
         ("picture SIZE must not exceed 5MB", ImageRefusedError),
         ("detect_face must be 0 or 1", RequestRefusedError), ("no image was given", RequestRefusedError),
-        ("", RequestRefusedError), (None, RequestRefusedError), (["image size"], ImageRefusedError),
+        ("", RequestRefusedError), (None, RequestRefusedError), (["image size"], RequestRefusedError),
     ],
 )  # fmt: skip
 def test_an_invalid_argument_may_be_the_picture(reason: object, kind: type[ProviderError]) -> None:

@@ -41,10 +41,9 @@ from cardintake.providers.secrets import Credential, ProviderOptions, ProviderSe
 
 _CONFIGURATION = frozenset({"UNAUTHORIZED", "KEY_EXPIRED", "NO_PERMISSION", "NOT_FOUND"})
 _REQUEST_ID = re.compile(r"[A-Za-z0-9_-]{1,100}")
-_OF_THE_IMAGE = re.compile(
-    r"(?=.*\b(image|picture|photo|file)s?\b)(?=.*(size|format|resolution|pixel|dimension|width|height|decode|corrupt))",
-    re.IGNORECASE | re.DOTALL,
-)
+_LONGEST_REASON = 500
+_AN_IMAGE = re.compile(r"\b(?:image|picture|photo|file)s?\b", re.IGNORECASE)
+_ITS_FAULT = re.compile("size|format|resolution|pixel|dimension|width|height|decode|corrupt", re.IGNORECASE)
 _MEDIA_TYPES = {"JPEG": "image/jpeg", "PNG": "image/png"}
 
 # what only one side of a DNI bears; election number and organ donation stand on either, by edition
@@ -151,8 +150,7 @@ class AccuAuth:
             return ImageRefusedError(self.name, status, request_id=request_id)
         if status == "INVALID_ARGUMENT":
             # one code for a wrong request and for a picture that it does not take: only its text tells
-            of_image = _OF_THE_IMAGE.search(str(document.get("reason") or "")) is not None
-            kind = ImageRefusedError if of_image else RequestRefusedError
+            kind = ImageRefusedError if _is_of_the_image(document.get("reason")) else RequestRefusedError
             return kind(self.name, status, request_id=request_id)
         if status == "INTERNAL_ERROR":
             return RetryableError(self.name, status, request_id=request_id)
@@ -180,6 +178,11 @@ def _urlencoded(image: FittedImage, options: Mapping[str, int]) -> tuple[str, by
     """Content type and body, the image as the field `image_base64`."""
     fields = {"image_base64": base64.b64encode(image.data), **options}
     return "application/x-www-form-urlencoded", urlencode(fields).encode()
+
+
+def _is_of_the_image(reason: object) -> bool:
+    text = reason[:_LONGEST_REASON] if isinstance(reason, str) else ""
+    return _AN_IMAGE.search(text) is not None and _ITS_FAULT.search(text) is not None
 
 
 def _request_id(document: Mapping[str, Any]) -> str | None:
