@@ -111,12 +111,23 @@ def test_the_removal_and_the_sweeps_schedule(sam: Sam, pipeline: Pipeline) -> No
     answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/s3-delete.json"))
     assert answer == {"records": [{"record_id": record_id, "status": "ERASED", "reasons": []}]}
     swept: dict[str, Any] = json.loads(sam("invoke", "SweepFunction", "--event", "events/sweep-schedule.json"))
-    assert swept.keys() == {"sent_again", "delivered", "erased", "oldest_seconds"}
+    assert swept.keys() == {"sent_again", "delivered", "erased", "orphans", "oldest_seconds"}
 
 
 def test_the_balances_schedule(sam: Sam) -> None:
     answer = json.loads(sam("invoke", "QuotaFunction", "--event", "events/quota-schedule.json"))
     assert answer == {"balances": {"ihuyi": 1000}, "errors": {}}
+
+
+def test_what_the_state_machines_invoke(sam: Sam, pipeline: Pipeline) -> None:
+    card, record_id = uploaded(pipeline)
+    answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/backfill-object.json"))
+    assert [one["record_id"] for one in answer["records"]] == [record_id]
+    assert_read(pipeline, card, record_id)
+    for function, event in (("BackfillFunction", "backfill-count.json"), ("ReplayFunction", "replay-segment.json")):
+        told = json.loads(sam("invoke", function, "--event", f"events/{event}"))
+        assert isinstance(told, dict)
+        assert "errorType" not in told, told
 
 
 def test_there_is_a_sample_for_every_invocation() -> None:
