@@ -20,10 +20,15 @@ _SEEDS = iter(range(7000, 7100))
 
 @pytest.fixture
 def deployment(pipeline: Pipeline, monkeypatch: pytest.MonkeyPatch) -> Iterator[Deployment]:
-    """What the command works on. Nothing of a test is left in either queue."""
+    """What the command works on. Nothing of any other test is in either queue, also out of sight."""
     deployment = Deployment.on_laptop(pipeline.stack)
     monkeypatch.setattr(dead_letters, "_deployment", lambda _stack: deployment)
+    empty(deployment)
     yield deployment
+    empty(deployment)
+
+
+def empty(deployment: Deployment) -> None:
     for url in (deployment.dead_letter_queue_url, deployment.queue_url):
         deployment.sqs.purge_queue(QueueUrl=url)
 

@@ -259,6 +259,7 @@ def test_a_message_that_cannot_be_parsed_ends_in_the_dead_letters(pipeline: Pipe
         assert pipeline.eventually(dead, "the message among the dead letters")
     finally:
         sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+        sqs.purge_queue(QueueUrl=pipeline.outputs.dead_letter_queue_url)
 
 
 def test_a_large_picture_goes_through(pipeline: Pipeline) -> None:

@@ -252,8 +252,8 @@ def test_a_claimed_type_that_nobody_reads_waits_for_the_operator(world: World, p
 def test_a_scan_that_does_not_fit_the_time_left_is_not_begun(world: World, photo: bytes) -> None:
     event = world.upload("a/x.jpg", photo)
     done = world.deliver(event, seconds=3)
-    assert world.log == ["sqs.send_message"]
-    assert done.failed_messages == ()
+    assert world.log == ["dynamodb.update_item", "dynamodb.update_item", "sqs.send_message"]
+    assert (done.failed_messages, world.record("a/x.jpg")["attempts"]) == ((), 0)
     world.deliver(sqs_event(*world.messages_without_delay()))
     assert world.record("a/x.jpg")["status"] == "RECOGNIZED"
 
@@ -286,6 +286,18 @@ def test_a_trial_that_ended_in_a_pause_is_not_followed_by_one_that_began_before(
         second.permit("ctyun", "v1", "second")
     with pytest.raises(PausedError):
         second.permit("ctyun", "v1", "second")
+
+
+def test_nobody_waits_for_the_probe_of_a_pause_that_has_run_out(world: World) -> None:
+    states = world.process.states
+    states.refused(states.permit("ctyun", "v1", "before"), ConfigurationError("ctyun", "HTTP 401"))
+    world.let_pauses_run_out()
+    first, second = world.new_process().states, world.new_process().states
+    assert first.permit("ctyun", "v1", "first").trial_owner == "first"
+    with pytest.raises(PausedError):
+        second.permit("ctyun", "v1", "second")
+    with pytest.raises(TrialBusyError):  # other content may work: its trial is worth a moment
+        second.permit("ctyun", "v2", "second")
 
 
 def test_a_renewed_secret_is_tried_by_one_call_too(world: World) -> None:

@@ -66,12 +66,11 @@ class Permit:
 
 
 class PausedError(Exception):
-    """The provider is paused; `error` is the typed error that stands for why, `seconds` how long at most."""
+    """The provider is paused; `error` is the typed error that stands for why."""
 
-    def __init__(self, error: ProviderError, seconds: int) -> None:
+    def __init__(self, error: ProviderError) -> None:
         super().__init__(str(error))
         self.error = error
-        self.seconds = seconds
 
 
 class ProviderStates:
@@ -102,10 +101,15 @@ class ProviderStates:
         if not paused and state.get("verified") == version:
             return Permit(provider, version, None, failures, paused=False, paused_until=paused_until)
         now = self._clock()
-        if paused and state.get("version") == version and state["paused_until"] > now:
-            error = _ERROR[state["error_class"]](provider, "paused after a refusal")
-            raise PausedError(error, int(state["paused_until"] - now) + 1)
-        self._begin_trial(provider, owner, int(now), paused_until)
+        unchanged = paused and state.get("version") == version
+        if unchanged and state["paused_until"] > now:
+            raise _paused(provider, state)
+        try:
+            self._begin_trial(provider, owner, int(now), state)
+        except TrialBusyError:
+            if unchanged:  # what has been down is hardly up again within the few seconds that one could wait here
+                raise _paused(provider, state) from None
+            raise
         return Permit(provider, version, owner, failures, paused=paused, paused_until=paused_until)
 
     def is_paused(self, provider: str, version: str) -> bool:
@@ -196,8 +200,12 @@ class ProviderStates:
         except ClientError as error:
             condition_failed(error)
 
-    def _begin_trial(self, provider: str, owner: str, now: int, paused_until: int | None) -> None:
-        """`paused_until`: as it was read; a trial that has ended in a pause since then must not be followed by ours."""
+    def _begin_trial(self, provider: str, owner: str, now: int, state: Mapping[str, Any]) -> None:
+        """`state`: as it was read; a trial that has ended in a pause since then must not be followed by ours."""
+        if state.get("trial_until", 0) >= now:
+            self._forget(provider)
+            raise TrialBusyError
+        paused_until = state.get("paused_until")
         update = Update(
             {"trial_owner": owner, "trial_until": now + self._settings.lease_seconds},
             values={":now": now, ":paused_until": paused_until},
@@ -274,6 +282,10 @@ class ProviderStates:
                 data["balance"] = balance
             events.append(Event.of(detail_type, data, occurred_at=iso(self._clock())))
         return events
+
+
+def _paused(provider: str, state: Mapping[str, Any]) -> PausedError:
+    return PausedError(_ERROR[state["error_class"]](provider, "paused after a refusal"))
 
 
 def _troubles(state: Mapping[str, Any]) -> set[str]:
