@@ -16,13 +16,15 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from local.cardprinter import encode, print_card
 from local.containers import bridge_address
 from local.emulator import DOCUMENTED_PORT
 from local.environment import REPOSITORY, VENVS, close_environment, closed_environment, closed_variables
 from local.laptop import PROVIDERS, running_laptop
+from local.lightbox.serving import DOCUMENTED_PORT as LIGHTBOX_PORT
+from local.lightbox.serving import running_lightbox
 from local.sam_local import write_environment
 from local.stack import Outputs, Stack
 
@@ -44,7 +46,7 @@ class Place:
 
     @property
     def state(self) -> Path:
-        """There when it is ready: endpoint and outputs."""
+        """There when it is ready: endpoint, outputs, and the lightbox's address."""
         return self.directory / "state.json"
 
     @property
@@ -110,12 +112,23 @@ def start(routes: str, place: Place = HERE, providers: Sequence[str] = PROVIDERS
 
 def attach(place: Place = HERE) -> Stack:
     """What runs in the background. Raises NotRunningError."""
+    state = _state(place)
+    return Stack(state["endpoint_url"], Outputs(**state["outputs"]), Path(state["logs"]))
+
+
+def lightbox_address(place: Place = HERE) -> str:
+    """Where the lightbox of what runs in the background is. Raises NotRunningError."""
+    address: str = _state(place)["lightbox"]
+    return address
+
+
+def _state(place: Place) -> dict[str, Any]:
     _running_process(place)
     try:
-        state = json.loads(place.state.read_text(encoding="utf-8"))
+        state: dict[str, Any] = json.loads(place.state.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise NotRunningError("It is starting or stopping; try again.") from None
-    return Stack(state["endpoint_url"], Outputs(**state["outputs"]), Path(state["logs"]))
+    return state
 
 
 def stop(place: Place = HERE) -> None:
@@ -156,10 +169,10 @@ def main() -> None:
     running = running_laptop(
         providers=providers, routes=routes, bridge=bridge_address(), preferred_port=DOCUMENTED_PORT
     )
-    with _locked(place), running as laptop:
+    with _locked(place), running as laptop, running_lightbox(laptop, routes, LIGHTBOX_PORT) as lightbox:
         try:
             _put_sample(laptop.stack)
-            _write_down(laptop.stack, place)
+            _write_down(laptop.stack, lightbox, place)
             signal.pause()
         finally:
             for file in (place.state, place.sam_local_environment, place.shell_environment):
@@ -172,7 +185,7 @@ def _put_sample(stack: Stack) -> None:
     stack.client("s3").put_object(Bucket=stack.outputs.scans_bucket, Key=SAMPLE_KEY, Body=sample)
 
 
-def _write_down(stack: Stack, place: Place) -> None:
+def _write_down(stack: Stack, lightbox: str, place: Place) -> None:
     write_environment(stack, place.sam_local_environment)
     variables = closed_variables(stack.endpoint_url)
     lines = [f"export {name}={shlex.quote(value)}" for name, value in variables.items()]
@@ -183,7 +196,12 @@ def _write_down(stack: Stack, place: Place) -> None:
     ]
     place.shell_environment.write_text("\n".join(lines), encoding="utf-8")
     draft = place.state.with_suffix(".draft")
-    state = {"endpoint_url": stack.endpoint_url, "outputs": asdict(stack.outputs), "logs": str(stack.logs)}
+    state = {
+        "endpoint_url": stack.endpoint_url,
+        "outputs": asdict(stack.outputs),
+        "logs": str(stack.logs),
+        "lightbox": lightbox,
+    }
     draft.write_text(json.dumps(state), encoding="utf-8")
     draft.replace(place.state)
 

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
 REPOSITORY = Path(__file__).resolve().parent.parent
 VENVS = REPOSITORY / ".venvs"
 VERSION = (3, 13)
-NAMES = ("dev", "sam", "emulator", "runtime", "uv")
+NAMES = ("dev", "sam", "emulator", "runtime", "bench", "audit", "uv")
 # Runs on a machine's Python of any version: it is what fetches another Python, and what locks the requirements.
 ANY_PYTHON = "uv"
 # Some unpack while others download; measured, 2 and 4 are slower on two processors.
@@ -119,8 +119,9 @@ def _make(name: str, python: str) -> None:
     _say(f".venvs/{name}: installing ...")
     shutil.rmtree(folder, ignore_errors=True)
     locked = str(REPOSITORY / "requirements" / f"{name}.txt")
-    # Compiled below: pip does that with one processor only, while nothing else can go on.
-    options = ["--quiet", "--no-input", "--no-compile", "--require-hashes", "--requirement", locked]
+    # Compiled below: pip does that with one processor only, while nothing else can go on. What depends on what has
+    # been settled when it was locked.
+    options = ["--quiet", "--no-input", "--no-compile", "--no-deps", "--require-hashes", "--requirement", locked]
     inside, pip = _empty_environment(folder, python)
     _run([*pip, "--disable-pip-version-check", "install", *options], f"pip could not install {locked}")
     _run([inside, "-m", "compileall", "-q", "-j", "0", _site_packages(folder)], "", check=False)

@@ -1,12 +1,12 @@
 """What has to be done again by an operator: dead letters listed and sent back, scans that have failed reopened.
 
-Message bodies hold object keys: they are read and passed on here, and never shown.
+Bodies of S3's notifications hold object keys: they are read and passed on here, and never shown.
 """
 
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import batched
 from typing import TYPE_CHECKING, Any, Self
 
@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 
 from cardintake import scans
 from cardintake.items import iso, marshalled, plain
-from cardintake.scans import Scan, UnknownEventError
+from cardintake.scans import Continuation, Scan, UnknownEventError
 from local.stack import Stack
 
 if TYPE_CHECKING:
@@ -31,7 +31,7 @@ _LOOK_SECONDS = 2.0
 
 # all that somebody with the stack's StatusReaderPolicy may read of a record, as far as it says why something is here
 _STATUS = ("record_id", "status", "waiting_for", "reasons", "attempts", "updated_at")
-_UPLOAD = ("bucket", "key", "etag", "size", "sequencer", "version_id", "status", "updated_at")
+_FAILURE = ("status", "updated_at")
 
 
 @dataclass(frozen=True)
@@ -74,7 +74,7 @@ class DeadLetter:
 
     message_id: str
     sent_at: str
-    scans: tuple[Scan, ...] = field(default=(), repr=False)
+    scans: tuple[Scan | Continuation, ...] = ()
     unparsable: str | None = None
 
     @classmethod
@@ -114,7 +114,11 @@ def listed(deployment: Deployment) -> list[dict[str, Any]]:
 
 def _described(deployment: Deployment, letter: DeadLetter) -> dict[str, Any]:
     about = [
-        {"record_id": scan.record_id, "removed": scan.removed, "record": _record(deployment, scan.record_id, _STATUS)}
+        {
+            "record_id": scan.record_id,
+            "removed": isinstance(scan, Scan) and scan.removed,
+            "record": _record(deployment, scan.record_id, _STATUS),
+        }
         for scan in letter.scans
     ]
     described = {"message_id": letter.message_id, "sent_at": letter.sent_at, "scans": about}
@@ -235,7 +239,7 @@ def _moved_one_by_one(deployment: Deployment, *, everything: bool) -> SentBack:
 def redrive(deployment: Deployment, record_ids: Sequence[str]) -> Redriven:
     """Sends a redrive to these records, or without any to all that have FAILED, for which it reads the whole table."""
     found = (
-        ((record_id, _record(deployment, record_id, _UPLOAD)) for record_id in record_ids)
+        ((record_id, _record(deployment, record_id, _FAILURE)) for record_id in record_ids)
         if record_ids
         else _failed(deployment)
     )
@@ -250,16 +254,14 @@ def redrive(deployment: Deployment, record_ids: Sequence[str]) -> Redriven:
             continue
         answer = deployment.sqs.send_message_batch(
             QueueUrl=deployment.queue_url,
-            Entries=[{"Id": record_id, "MessageBody": _redrive(item)} for record_id, item in failed.items()],
+            Entries=[
+                {"Id": record_id, "MessageBody": Continuation(record_id, redrive=item["updated_at"]).message()}
+                for record_id, item in failed.items()
+            ],
         )
         refused |= {entry["Id"]: f"not sent: {entry['Code']}" for entry in answer.get("Failed", ())}
         sent += [entry["Id"] for entry in answer.get("Successful", ())]
     return Redriven(tuple(sent), refused)
-
-
-def _redrive(item: dict[str, Any]) -> str:
-    upload = {name: item[name] for name in ("bucket", "key", "etag", "size", "sequencer", "version_id") if name in item}
-    return Scan(**upload, redrive=item["updated_at"]).message()
 
 
 def _failed(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
@@ -268,7 +270,7 @@ def _failed(deployment: Deployment) -> Iterator[tuple[str, dict[str, Any]]]:
         TableName=deployment.cards_table,
         FilterExpression="begins_with(#record_id, :scan) AND #status = :failed",
         ExpressionAttributeValues=values,
-        **_projection(("record_id", *_UPLOAD)),
+        **_projection(("record_id", *_FAILURE)),
     )
     for page in pages:
         for item in map(plain, page["Items"]):

@@ -55,6 +55,13 @@ class SandboxProcess:
         order = {"provider": provider, "fault": fault, "times": times, **details}
         httpx.post(f"{self.base_url}/_sandbox/faults", json=order, trust_env=False).raise_for_status()
 
+    def pending_faults(self) -> list[dict[str, Any]]:
+        """What is still to go wrong, in the order in which it was asked for."""
+        answer = httpx.get(f"{self.base_url}/_sandbox/faults", trust_env=False)
+        answer.raise_for_status()
+        pending: list[dict[str, Any]] = answer.json()["pending"]
+        return pending
+
     def clear_faults(self) -> None:
         """Lets every call go well from now on."""
         httpx.delete(f"{self.base_url}/_sandbox/faults", trust_env=False).raise_for_status()

@@ -2,12 +2,13 @@
 
 from typing import Any
 
-from cardintake import limits, telemetry
+from cardintake import limits
 from cardintake.bootstrap import application
 from cardintake.budget import Budget, LambdaContext
+from cardintake.doors import door
 
 
+@door
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:
     """`{"report": {...}, "token"?}`: a token says that there is more to count."""
-    telemetry.invocation(context.aws_request_id)
     return application().backfill.count(event, Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS))

@@ -3,12 +3,13 @@
 from dataclasses import asdict
 from typing import Any
 
-from cardintake import limits, telemetry
+from cardintake import limits
 from cardintake.bootstrap import application
 from cardintake.budget import Budget, LambdaContext
+from cardintake.doors import door
 
 
+@door
 def handler(event: object, context: LambdaContext) -> dict[str, Any]:  # noqa: ARG001 - the schedule says nothing
     """`{"balances": {provider: count}, "errors": {provider: class}}`; raises when asking again may help."""
-    telemetry.invocation(context.aws_request_id)
     return asdict(application().balances.run(Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS)))

@@ -2,15 +2,16 @@
 
 from typing import Any
 
-from cardintake import limits, telemetry
+from cardintake import limits
 from cardintake.bootstrap import application
 from cardintake.budget import Budget, LambdaContext
+from cardintake.doors import door
 from cardintake.replaying import total
 
 
+@door
 def handler(event: dict[str, Any], context: LambdaContext) -> dict[str, Any]:
     """`{"report": {...}, "cursor"?}`: a cursor says that the segment has more."""
-    telemetry.invocation(context.aws_request_id)
     if "reports" in event:
         return {"report": total(event["reports"])}
     return application().replay.run(event, Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS))

@@ -2,15 +2,13 @@
 
 from dataclasses import asdict
 
-from cardintake import limits, telemetry
+from cardintake import limits
 from cardintake.bootstrap import application
 from cardintake.budget import Budget, LambdaContext
+from cardintake.doors import door
 
 
+@door
 def handler(event: object, context: LambdaContext) -> dict[str, int]:  # noqa: ARG001 - the schedule says nothing
     """Answers with what was repaired."""
-    telemetry.invocation(context.aws_request_id)
-    try:
-        return asdict(application().sweep.run(Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS)))
-    finally:
-        telemetry.flush()
+    return asdict(application().sweep.run(Budget.of_invocation(context, reserve=limits.WRITE_DOWN_SECONDS)))

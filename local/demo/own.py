@@ -20,7 +20,11 @@ DOCUMENT_TYPES = ("cn_resident_id", "pe_dni", "pe_foreigner_card")
 SIDES = ("portrait", "emblem", "front", "back")
 
 _NEXT = """\
-It runs on this machine only, at {endpoint}. Next, for example:
+It runs on this machine only, at {endpoint}. Next, for example, drop a photo on the lightbox:
+
+    {lightbox}
+
+or stay here:
 
     make scan FILES="--prefix cn/ card.jpg"     (cn/ goes to {chinese}, pe/ to {peruvian})
     make scan FILES=card.jpg PROVIDER={other}     (or any other of the five)
@@ -59,7 +63,8 @@ def up(terminal: Terminal, choice: Choice) -> int:
     terminal.say()
     other = next(name for name in NAMES if name != choice.chinese)
     who = {"chinese": chinese, "peruvian": PERUVIAN, "other": other}
-    terminal.verbatim(_NEXT.format(endpoint=stack.endpoint_url, **who, **_names(stack)))
+    where = {"endpoint": stack.endpoint_url, "lightbox": background.lightbox_address()}
+    terminal.verbatim(_NEXT.format(**where, **who, **_names(stack)))
     return 0
 
 

@@ -86,9 +86,9 @@ class Server(uvicorn.Server):
 
 
 @contextmanager
-def serving(app: ASGIApp) -> Iterator[str]:
-    """Serve `app` in a thread of this process, on a free loopback port; gives the base URL. For tests."""
-    listener = listen("127.0.0.1", 0)
+def serving(app: ASGIApp, port: int = 0) -> Iterator[str]:
+    """Serve `app` in a thread of this process, on loopback, by default on a free port; gives the base URL."""
+    listener = listen("127.0.0.1", port)
     server = Server(app)
     thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
     thread.start()

@@ -1,10 +1,11 @@
-"""docs/scale.md: its tables stand between `<!-- NAME -->` and `<!-- end -->`."""
+"""docs/scale.md and docs/cost.md: their tables stand between `<!-- NAME -->` and `<!-- end -->`."""
 
 import re
 from collections.abc import Mapping
 from pathlib import Path
 
-PAGE = Path(__file__).resolve().parents[2] / "docs" / "scale.md"
+_DOCS = Path(__file__).resolve().parents[2] / "docs"
+PAGES = (_DOCS / "scale.md", _DOCS / "cost.md")
 
 _BLOCK = re.compile(r"(?<=<!-- )(?P<name>[a-z-]+) -->\n(?P<table>.*?)\n<!-- end(?= -->)", re.DOTALL)
 

@@ -103,9 +103,29 @@ STATE_TRANSITION = Price(
     1_000_000,
     "https://www.wring.co/blog/aws-step-functions-pricing-guide",
 )
+KMS_KEY = Price(
+    "KMS key; one more after each of its first two rotations", "month", 1.00, 1, "https://aws.amazon.com/kms/pricing/"
+)
+SECRET = Price("Secrets Manager", "secret-months", 0.40, 1, SECRET_REQUEST.source)
+ALARM = Price("CloudWatch alarm", "alarm-months", 0.10, 1, "https://c3x.dev/resources/aws/aws_cloudwatch_metric_alarm")
+DASHBOARD = Price(
+    "CloudWatch dashboard",
+    "months",
+    3.00,
+    1,
+    f"{_BLOG}/amazon-cloudwatch-pricing-metrics-logs-alarms-dashboards/",
+)
+METRIC = Price(
+    "CloudWatch, own metrics",
+    "metric-months",
+    0.30,
+    1,
+    "https://cal53.calculator.city/cloudwatch-custom-metrics-calculator/",
+)
 PRICES = (
     LAMBDA_SECOND, LAMBDA_REQUEST, DYNAMODB_WRITE, DYNAMODB_READ, DYNAMODB_STORAGE, S3_PUT, S3_GET, S3_STORAGE,
-    SQS_REQUEST, EVENT, LOG_BYTE, KMS_REQUEST, SECRET_REQUEST, EXPRESS_REQUEST, STATE_TRANSITION,
+    SQS_REQUEST, EVENT, LOG_BYTE, KMS_REQUEST, KMS_KEY, SECRET_REQUEST, SECRET, ALARM, DASHBOARD, METRIC,
+    EXPRESS_REQUEST, STATE_TRANSITION,
 )  # fmt: skip
 
 

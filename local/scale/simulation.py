@@ -292,13 +292,8 @@ class _Run:
     def _look(self, scan: Scan, at: float) -> float:
         """What comes of it when its call would begin at this moment. Returns when its worker is free."""
         circuit = self._circuit
-        if circuit.broken:
-            if at < circuit.paused_until:
-                return self._wait(scan, at, self._patience(scan, at), "paused")
-            turn = max(at, circuit.trial_over)
-            if turn - at > limits.TWIN_SECONDS:
-                return self._wait(scan, at + limits.TWIN_SECONDS, limits.MIN_DELAY_SECONDS, "trial")
-            at = turn
+        if circuit.broken and at < max(circuit.paused_until, circuit.trial_over):
+            return self._wait(scan, at, self._patience(scan, at), "paused")
         return self._call(scan, at)
 
     def _call(self, scan: Scan, at: float) -> float:

@@ -1,14 +1,24 @@
-"""The tables of docs/scale.md, in Markdown, by name."""
+"""The tables of docs/scale.md and docs/cost.md, in Markdown, by name."""
 
 import math
-import random
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 
 from cardintake import limits
 from cardintake.items import DUE_SHARDS
-from local.scale import prices
-from local.scale.calls import CLEAN, FLAGGED, IN_CASE, LOG_BYTES, ON_TRIAL, RECORD_BYTES, WAYS, Way
+from local.scale import cost, prices
+from local.scale.calls import CLEAN, IN_CASE, RECORD_BYTES, WAYS
+from local.scale.cost import (
+    ANSWER_BYTES,
+    MEMORY_GB,
+    MILLION,
+    RETENTION_DAYS,
+    SCAN_BYTES,
+    batch_seconds,
+    dollars_a_million,
+    mixed,
+)
+from local.scale.markdown import number, table
 from local.scale.simulation import (
     BATCH,
     DAY,
@@ -23,11 +33,6 @@ from local.scale.simulation import (
     waiting_delay,
 )
 
-MEMORY_GB = 2.0  # the template's MemorySize of recognize
-RETENTION_DAYS = 30  # the template's default
-SCAN_BYTES, ANSWER_BYTES = 500_000, 4_000  # assumed: a photo, and what a provider says of it
-FLAGGED_SHARE = 0.05  # assumed
-MILLION = 1_000_000
 HUNDRED_MILLION = 100 * MILLION
 MAXIMUM_CONCURRENCY = 20  # what the normal day below is read with
 BACKFILL_RATE = 100  # cards a second, beside the daily ones
@@ -35,18 +40,6 @@ PEAK_RATE = MILLION * max(HOURS) / sum(HOURS) / 3600
 
 _PEAK = (PEAK_HOUR * 3600.0, (PEAK_HOUR + 1) * 3600.0)
 _PART = 5  # scenarios that queue for hours are run at a fifth of everything
-
-
-def _table(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
-    lines = [head, ["---", *["--:"] * (len(head) - 1)], *rows]
-    return "\n".join("| " + " | ".join(str(cell) for cell in line) + " |" for line in lines)
-
-
-def _number(value: float) -> str:
-    """A whole number, or three significant digits; thousands separated."""
-    if isinstance(value, int) or value >= 100:
-        return f"{value:,.0f}"
-    return f"{value:.{2 - math.floor(math.log10(value))}f}"
 
 
 # measured -------------------------------------------------------------------------------------------------------------
@@ -62,7 +55,7 @@ def calls() -> str:
     ]  # fmt: skip
     head = ["A scan", "AWS calls", "DynamoDB", "S3", "EventBridge", "SQS", "Provider", "Write units", "of the indexes",
             "Read units"]  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 # published ------------------------------------------------------------------------------------------------------------
@@ -71,12 +64,12 @@ def calls() -> str:
 def price_list() -> str:
     rows = [[price.what, f"${price.dollars:g} for {price.per:,} {price.unit}", _source(price.source)] for price in
             prices.PRICES]  # fmt: skip
-    return _table([f"Price, {prices.REGION}", "US dollars", f"Read on {prices.READ_ON} at"], rows)
+    return table([f"Price, {prices.REGION}", "US dollars", f"Read on {prices.READ_ON} at"], rows)
 
 
 def quota_list() -> str:
     rows = [[quota.what, f"{quota.value:,} {quota.unit}".strip(), _source(quota.source)] for quota in prices.QUOTAS]
-    return _table(["Quota, an account's default", "", f"Read on {prices.READ_ON} at"], rows)
+    return table(["Quota, an account's default", "", f"Read on {prices.READ_ON} at"], rows)
 
 
 def _source(source: str) -> str:
@@ -86,36 +79,17 @@ def _source(source: str) -> str:
 # measured calls × published prices ------------------------------------------------------------------------------------
 
 
-def _dollars(way: Way) -> dict[str, float]:
-    """US dollars for a million scans, without Lambda: by part."""
-    puts, gets = way.calls.get("s3.put_object", 0), way.calls.get("s3.get_object", 0)
-    return {
-        "DynamoDB": MILLION
-        * ((way.writes + way.index_writes) * prices.DYNAMODB_WRITE.each + way.reads * prices.DYNAMODB_READ.each),
-        "S3": MILLION * (puts * prices.S3_PUT.each + gets * prices.S3_GET.each),
-        # sent by S3 or by us, received and deleted with nine others
-        "SQS": MILLION * (1 + way.of("sqs") + 2 / BATCH) * prices.SQS_REQUEST.each,
-        "EventBridge": MILLION * way.of("events") * prices.EVENT.each,
-        "Log": MILLION * LOG_BYTES * prices.LOG_BYTE.each,
-    }
-
-
 def cost_of_calls() -> str:
     rows = []
     for way in WAYS:
-        dollars = _dollars(way)
+        dollars = dollars_a_million(way)
         rows.append([way.name, *(f"{part:.2f}" for part in dollars.values()), f"{sum(dollars.values()):.2f}"])
-    return _table(["US dollars a million", *_dollars(CLEAN), "together"], rows)
+    return table(["US dollars a million", *dollars_a_million(CLEAN), "together"], rows)
 
 
 def cost_of_a_day() -> str:
     """A million cards, in cases of two sides, one in twenty flagged; and a month of what is kept."""
-    completing = next(way for way in WAYS if way.name == "completing its pair")
-    sides, flag = (_dollars(IN_CASE), _dollars(completing)), (_dollars(CLEAN), _dollars(FLAGGED))
-    dollars = {
-        part: (sides[0][part] + sides[1][part]) / 2 + FLAGGED_SHARE * (flag[1][part] - flag[0][part])
-        for part in _dollars(CLEAN)
-    }
+    dollars = mixed()
     day = _day()
     dollars["Lambda"] = day.batches * prices.LAMBDA_REQUEST.each + (
         day.batch_seconds * MEMORY_GB * prices.LAMBDA_SECOND.each
@@ -127,20 +101,20 @@ def cost_of_a_day() -> str:
     )
     kept = RETENTION_DAYS * MILLION
     storage = kept * (SCAN_BYTES + ANSWER_BYTES) / 1e9 * prices.S3_STORAGE.each
-    table = kept * 2 * RECORD_BYTES / 1e9 * prices.DYNAMODB_STORAGE.each
+    items = kept * 2 * RECORD_BYTES / 1e9 * prices.DYNAMODB_STORAGE.each
     rows = [[part, f"{amount:.2f}"] for part, amount in sorted(dollars.items(), key=lambda item: -item[1])]
     rows += [
         ["**together, a day**", f"**{sum(dollars.values()):.2f}**"],
         ["kept in the buckets, a day's share", f"{storage / 30:.2f}"],
-        ["kept in the table, a day's share", f"{table / 30:.2f}"],
+        ["kept in the table, a day's share", f"{items / 30:.2f}"],
     ]
-    return _table(["A million cards", "US dollars"], rows)
+    return table(["A million cards", "US dollars"], rows)
 
 
 def cost_of_a_backfill() -> str:
     """A hundred million cards, by how many a child of the map is given."""
     rows = []
-    calls_cost = 100 * sum(amount for part, amount in _dollars(CLEAN).items() if part != "SQS")
+    calls_cost = 100 * sum(amount for part, amount in dollars_a_million(CLEAN).items() if part != "SQS")
     for cards in (1, BATCH):
         children = HUNDRED_MILLION / cards
         lambda_cost = children * (
@@ -151,22 +125,10 @@ def cost_of_a_backfill() -> str:
         name = f"{cards} a child" + (", as the state machine says" if cards == Child.of_machine().cards else "")
         total = calls_cost + lambda_cost + machine
         rows.append([name, *(f"{amount:,.0f}" for amount in (calls_cost, lambda_cost, machine, total))])
-    return _table(["A hundred million cards, US dollars", "calls", "Lambda", "Step Functions", "together"], rows)
+    return table(["A hundred million cards, US dollars", "calls", "Lambda", "Step Functions", "together"], rows)
 
 
 # concurrency ----------------------------------------------------------------------------------------------------------
-
-
-@cache
-def batch_seconds(cards: int = BATCH, provider: Provider = Provider()) -> float:  # noqa: B008 - frozen
-    """Mean seconds of a batch whose scans are all read: it is over when the slowest is."""
-    rng = random.Random(1)
-    log_median = math.log(provider.median_seconds)
-    times = (
-        max(place * OWN_SECONDS + rng.lognormvariate(log_median, provider.sigma) for place in range(1, cards + 1))
-        for _ in range(10_000)
-    )
-    return sum(times) / 10_000
 
 
 def concurrency() -> str:
@@ -179,14 +141,14 @@ def concurrency() -> str:
             rows.append(
                 [
                     f"{median} s",
-                    _number(rate),
-                    _number(rate * (provider.mean_seconds + OWN_SECONDS)),
+                    number(rate),
+                    number(rate * (provider.mean_seconds + OWN_SECONDS)),
                     f"{seconds:.1f} s",
                     math.ceil(rate * seconds / BATCH),
                 ]
             )
     head = ["Provider's median", "cards a second", "in progress (Little)", "a full batch takes", "`MaximumConcurrency`"]
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def hot_spots() -> str:
@@ -194,8 +156,6 @@ def hot_spots() -> str:
     children = math.ceil(BACKFILL_RATE * batch_seconds(1))
     instances = (MAXIMUM_CONCURRENCY, MAXIMUM_CONCURRENCY + children)
     workers = (MAXIMUM_CONCURRENCY * limits.WORKERS, MAXIMUM_CONCURRENCY * limits.WORKERS + children)
-    # while it waits for another scan's probe, a worker asks for the provider's state and for the trial again and again
-    tries = (ON_TRIAL.writes - 2) / limits.TWIN_SECONDS
 
     def each_card(units: float) -> tuple[float, float]:
         return PEAK_RATE * units, (PEAK_RATE + BACKFILL_RATE) * units
@@ -210,11 +170,6 @@ def hot_spots() -> str:
             (workers[0] / limits.STATE_SECONDS, workers[1] / limits.STATE_SECONDS),
             prices.PARTITION_READS,
         ),
-        (
-            "writes of `provider_NAME` while a probe is out",
-            (workers[0] * tries, workers[1] * tries),
-            prices.PARTITION_WRITES,
-        ),
         ("writes of `spending_DAY`, with a cap", each_card(1), prices.PARTITION_WRITES),
         ("PUT below `answers/NAME/`", each_card(1), prices.S3_WRITES),
         ("GET of scans", each_card(1), prices.S3_READS),
@@ -226,10 +181,10 @@ def hot_spots() -> str:
         ),
     ]
     rows = [
-        [what, _number(alone), _number(beside), f"{quota.value:,}", f"{100 * beside / quota.value:.1f} %"]
+        [what, number(alone), number(beside), f"{quota.value:,}", f"{100 * beside / quota.value:.1f} %"]
         for what, (alone, beside), quota in needs
     ]
-    return _table(["In the busiest second", "a million a day", "and a backfill", "quota", "of it"], rows)
+    return table(["In the busiest second", "a million a day", "and a backfill", "quota", "of it"], rows)
 
 
 def delays() -> str:
@@ -241,7 +196,7 @@ def delays() -> str:
             waited += waiting_delay(waited)
             looks += 1
         rows.append([f"{hours:g} h", looks, f"{waiting_delay(waited)} s"])
-    return _table(["Waited for", "looks so far", "next after"], rows)
+    return table(["Waited for", "looks so far", "next after"], rows)
 
 
 # simulated ------------------------------------------------------------------------------------------------------------
@@ -283,7 +238,7 @@ def busiest_hour() -> str:
         )  # fmt: skip
     head = ["`MaximumConcurrency`", "in the queue: median", "99 %", "longest", "upload to record: median", "99 %",
             "longest", "cards a batch", "in flight at most", "Lambda, $ a million"]  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def scenarios() -> str:
@@ -304,7 +259,7 @@ def scenarios() -> str:
         "the same, twice the concurrency": part(2 * MAXIMUM_CONCURRENCY, limited),
     }
     rows = [_row(name, result, 1 if name.startswith("normal") else _PART) for name, result in results.items()]
-    return _table(_SCENARIO_HEAD, rows)
+    return table(_SCENARIO_HEAD, rows)
 
 
 def backfill() -> str:
@@ -316,11 +271,11 @@ def backfill() -> str:
         days = f"{HUNDRED_MILLION / rate / DAY:.0f}" if rate else "–"
         rows.append(
             [children, *_of(result.finished), f"{result.sent_again / len(result.finished):.2f}", _throttled(result),
-             _number(rate) if rate else 0, days]
+             number(rate) if rate else 0, days]
         )  # fmt: skip
     head = ["`max_concurrency` of the backfill", "daily card, upload to record: median", "99 %", "longest",
             "sent again per daily card", "calls throttled", "backfilled a second", "days for 100 million"]  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 _SCENARIO_HEAD = [
@@ -332,8 +287,8 @@ _SCENARIO_HEAD = [
 def _row(name: str, result: Result, part: int) -> list[object]:
     cards = len(result.finished)
     return [
-        name, *_of(result.queued), *_of(result.finished), _number(result.most_waiting * part),
-        _number(result.most_in_flight * part), _throttled(result), _used(result), f"{result.sent_again / cards:.1f}",
+        name, *_of(result.queued), *_of(result.finished), number(result.most_waiting * part),
+        number(result.most_in_flight * part), _throttled(result), _used(result), f"{result.sent_again / cards:.1f}",
         f"{result.failed * part} ({100 * result.failed / cards:.2f} %)" if result.failed else "0",
     ]  # fmt: skip
 
@@ -358,6 +313,7 @@ COMPUTED: Mapping[str, Callable[[], str]] = {
     "delays": delays,
     "prices": price_list,
     "quotas": quota_list,
+    **cost.TABLES,
 }
 SIMULATED: Mapping[str, Callable[[], str]] = {
     "busiest-hour": busiest_hour,

@@ -182,7 +182,7 @@ def _written(provider: str, field: str, value: str | bool, source: object) -> bo
             re.fullmatch(rf"{re.escape(value)}-?[0-9A-KX*×]|[^-]{{8}}-?{re.escape(value)}", folded)
         )
     if field in _CODES:
-        return value == folded
+        return _folded(value) == folded
     if field == "ethnicity":
         return _essence(value) in (seen, seen.removesuffix("族"))
     if field in ("department", "province", "district") and "/" in seen and seen.count("/") == 2:
@@ -280,5 +280,5 @@ def _leaves(document: Any) -> Iterator[Any]:
             waiting += value
         else:
             yield value
-            if isinstance(value, str) and value.startswith("{") and len(value) < _LONGEST_JSON:
+            if isinstance(value, str) and len(value) < _LONGEST_JSON and value.lstrip().startswith("{"):
                 waiting.append(parsed(value.encode("utf-8", "surrogatepass")))

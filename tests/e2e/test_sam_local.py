@@ -1,11 +1,15 @@
-"""`sam local invoke` as the README shows it: the built function, in Lambda's container, reads a card.
+"""`sam local` as docs/local.md shows it: the built functions, in Lambda's container, for every line of its table.
 
-Its exit code says nothing: it is 0 when the function raised, too. So the printed JSON is looked at, and the record.
+The exit code of `sam local invoke` says nothing: it is 0 when the function raised, too. So the printed JSON is looked
+at, and the record.
 """
 
 import json
+import os
+import socket
 import subprocess
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,32 +18,42 @@ import pytest
 from local.background import SAMPLE_KEY
 from local.building import machine_architecture
 from local.cardprinter import PrintedCard, encode, print_card
+from local.emulator import LOOPBACK, aws_client, free_port
 from local.environment import REPOSITORY, VENVS, closed_environment
 from local.laptop import Laptop
-from local.sam_local import write_environment
+from local.sam_local import THIS_MACHINE, write_environment
+from tests.e2e.documented import Invocation, agree, invocations
 from tests.integration.pipeline import Pipeline
 
 pytestmark = [pytest.mark.container, pytest.mark.emulator]
 
 STAND_IN_IMAGE = "ci/lambda-python:3.13"
+_START_SECONDS = 60.0
 _SEEDS = iter(range(7000, 8000))
 
 type Sam = Callable[..., str]
+type Invoke = Callable[[str, object], Any]
 
 
 @pytest.fixture(scope="session")
-def sam(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Sam:
-    """Runs a `sam local` command in the repository, as somebody would in a shell after `. .local/env`."""
-    variables = tmp_path_factory.mktemp("sam") / "sam-local.json"
-    write_environment(laptop.stack, variables)
-    written = json.loads(variables.read_text(encoding="utf-8"))
+def variables(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `make up PROVIDER=ihuyi` would write into .local/sam-local.json, as far as the balances are concerned."""
+    file = tmp_path_factory.mktemp("sam") / "sam-local.json"
+    write_environment(laptop.stack, file)
+    written = json.loads(file.read_text(encoding="utf-8"))
     written["QuotaFunction"]["PROVIDERS"] = "ihuyi"
-    variables.write_text(json.dumps(written), encoding="utf-8")
+    file.write_text(json.dumps(written), encoding="utf-8")
+    return file
+
+
+@pytest.fixture(scope="session")
+def sam(laptop: Laptop, variables: Path) -> Sam:
+    """Runs a `sam local` command in the repository, as somebody would in a shell after `. .local/env`."""
 
     def run(*command: str, stdin: str = "") -> str:
         options = []
         if command[0] == "invoke":
-            options = ["--env-vars", str(variables), "--parameter-overrides", f"Architecture={machine_architecture()}"]
+            options = _functions_are_here(variables)
             if _has_stand_in_image():
                 options += ["--config-env", "ci"]
         done = subprocess.run(
@@ -60,9 +74,61 @@ def sam(laptop: Laptop, tmp_path_factory: pytest.TempPathFactory) -> Sam:
     return run
 
 
+@pytest.fixture(scope="session")
+def start_lambda(laptop: Laptop, variables: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Invoke]:
+    """Invokes functions at `sam local start-lambda`."""
+    port = free_port([LOOPBACK])
+    command = [str(VENVS / "sam" / "bin" / "sam"), "local", "start-lambda", "--port", str(port)]
+    command += [
+        "--warm-containers",
+        "LAZY",
+        "--add-host",
+        f"{THIS_MACHINE}:host-gateway",
+        *_functions_are_here(variables),
+    ]
+    if _has_stand_in_image():
+        command += ["--skip-pull-image", "--invoke-image", STAND_IN_IMAGE]
+    log = tmp_path_factory.mktemp("start-lambda") / "log"
+    with log.open("wb") as output:
+        process = subprocess.Popen(
+            command, cwd=REPOSITORY, env=closed_environment(laptop.stack.endpoint_url), stdout=output, stderr=output
+        )
+    try:
+        _until_it_listens(port, process, log)
+        client = aws_client(f"http://{LOOPBACK}:{port}", "lambda")
+
+        def invoke(function: str, event: object) -> Any:
+            answer = client.invoke(FunctionName=function, Payload=json.dumps(event).encode())
+            printed = json.loads(answer["Payload"].read())
+            assert "FunctionError" not in answer, f"{printed}\n{log.read_text(errors='replace')[-4000:]}"
+            return printed
+
+        yield invoke
+    finally:
+        process.terminate()
+        process.wait(timeout=60)
+
+
+def _until_it_listens(port: int, process: subprocess.Popen[bytes], log: Path) -> None:
+    deadline = time.monotonic() + _START_SECONDS
+    while True:
+        try:
+            socket.create_connection((LOOPBACK, port), timeout=1).close()
+        except OSError:
+            assert process.poll() is None, log.read_text(errors="replace")
+            assert time.monotonic() < deadline, log.read_text(errors="replace")
+            time.sleep(0.1)
+        else:
+            return
+
+
+def _functions_are_here(variables: Path) -> list[str]:
+    return ["--env-vars", str(variables), "--parameter-overrides", f"Architecture={machine_architecture()}"]
+
+
 @pytest.fixture
 def pipeline(laptop: Laptop) -> Pipeline:
-    return Pipeline(laptop, laptop.stack.subscribe("container"))
+    return Pipeline(laptop, laptop.stack.subscribe(f"container-{os.urandom(4).hex()}"))
 
 
 def _has_stand_in_image() -> bool:
@@ -82,11 +148,11 @@ def assert_read(pipeline: Pipeline, card: PrintedCard, record_id: str) -> None:
     assert (record["status"], record["card"], record["paid_calls"]) == ("RECOGNIZED", card.card, 1)
 
 
-@pytest.mark.parametrize("event", ["s3-put.json", "eventbridge-object-created.json"])
-def test_a_direct_event(event: str, sam: Sam, pipeline: Pipeline) -> None:
+def test_the_command_of_the_tables_first_line(sam: Sam, pipeline: Pipeline) -> None:
     card, record_id = uploaded(pipeline)
-    answer = json.loads(sam("invoke", "RecognizeFunction", "--event", f"events/{event}"))
-    assert answer == {"records": [{"record_id": record_id, "status": "RECOGNIZED", "reasons": []}]}
+    line = invocations()[0]
+    printed = json.loads(sam("invoke", line.function, "--event", f"events/{line.event}"))
+    assert agree(line.prints, printed), printed
     assert_read(pipeline, card, record_id)
 
 
@@ -98,38 +164,17 @@ def test_the_event_that_sam_generates(sam: Sam, pipeline: Pipeline) -> None:
     assert_read(pipeline, card, record_id)
 
 
-def test_the_queues_event(sam: Sam, pipeline: Pipeline) -> None:
+@pytest.mark.parametrize("line", invocations(), ids=lambda line: line.event)
+def test_a_line_of_the_table(line: Invocation, start_lambda: Invoke, pipeline: Pipeline) -> None:
     card, record_id = uploaded(pipeline)
-    answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/sqs-s3-put.json"))
-    assert answer == {"batchItemFailures": []}
-    assert_read(pipeline, card, record_id)
-
-
-def test_the_removal_and_the_sweeps_schedule(sam: Sam, pipeline: Pipeline) -> None:
-    _, record_id = uploaded(pipeline)
-    pipeline.remove(SAMPLE_KEY)
-    answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/s3-delete.json"))
-    assert answer == {"records": [{"record_id": record_id, "status": "ERASED", "reasons": []}]}
-    swept: dict[str, Any] = json.loads(sam("invoke", "SweepFunction", "--event", "events/sweep-schedule.json"))
-    assert swept.keys() == {"sent_again", "delivered", "erased", "orphans", "oldest_seconds"}
-
-
-def test_the_balances_schedule(sam: Sam) -> None:
-    answer = json.loads(sam("invoke", "QuotaFunction", "--event", "events/quota-schedule.json"))
-    assert answer == {"balances": {"ihuyi": 1000}, "errors": {}}
-
-
-def test_what_the_state_machines_invoke(sam: Sam, pipeline: Pipeline) -> None:
-    card, record_id = uploaded(pipeline)
-    answer = json.loads(sam("invoke", "RecognizeFunction", "--event", "events/backfill-object.json"))
-    assert [one["record_id"] for one in answer["records"]] == [record_id]
-    assert_read(pipeline, card, record_id)
-    for function, event in (("BackfillFunction", "backfill-count.json"), ("ReplayFunction", "replay-segment.json")):
-        told = json.loads(sam("invoke", function, "--event", f"events/{event}"))
-        assert isinstance(told, dict)
-        assert "errorType" not in told, told
-
-
-def test_there_is_a_sample_for_every_invocation() -> None:
-    tested = Path(__file__).read_text(encoding="utf-8")
-    assert [event.name for event in sorted((REPOSITORY / "events").iterdir()) if event.name not in tested] == []
+    sample = json.loads((REPOSITORY / "events" / line.event).read_text(encoding="utf-8"))
+    if line.removed:
+        start_lambda("RecognizeFunction", json.loads((REPOSITORY / "events" / "s3-put.json").read_text()))
+        assert_read(pipeline, card, record_id)
+        pipeline.remove(SAMPLE_KEY)
+    printed = start_lambda(line.function, sample)
+    assert agree(line.prints, printed), printed
+    if line.removed:
+        assert pipeline.record(record_id)["status"] == "ERASED"
+    elif "put" in line.event or "object" in line.event:
+        assert_read(pipeline, card, record_id)

@@ -97,7 +97,7 @@ def events(count: int) -> list[Event]:
 
 
 def delivering(bus: Any) -> Announcements:
-    return Announcements(bus, "bus")
+    return Announcements(lambda: bus, "bus")
 
 
 def test_an_entry_is_what_subscribers_filter_on() -> None:

@@ -351,7 +351,7 @@ def test_an_event_that_is_refused_is_delivered_by_the_sweep() -> None:
     with a_prepaid_world() as world:
         prepaid(world, 20)
         world.new_process()
-        events: Any = world.process.announcements._events
+        events: Any = world.process.announcements._events()
         events.put_events = lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
         world.process.balances.run(Budget(time.monotonic() + 50))
         assert heard(world) == []

@@ -14,12 +14,13 @@ LAYER = ROOT / "layers" / "cardintake" / "python"
 PACKAGE = LAYER / "cardintake"
 
 # the story and its wiring; everything below them is a step
-STORY = {"intake", "worklist", "sweeping", "balances", "backfilling", "replaying", "bootstrap"}
+STORY = {"intake", "worklist", "sweeping", "balances", "backfilling", "replaying", "bootstrap", "doors"}
 # which other steps a step may know, beside `cards`, `reasons`, `limits` and what is in the same folder
 VOCABULARY = {
     "scans": set(), "settings": {"thresholds"}, "budget": set(), "telemetry": set(), "reasons": set(), "limits": set(),
     "reason_texts": set(), "events": {"record_model"}, "record_model": {"reason_texts"},  # for consumers
-    "aws": set(), "items": {"aws"}, "images": set(), "announcements": {"telemetry"},
+    "aws": set(), "items": {"aws"}, "image_structure": set(), "images": {"image_structure"},
+    "announcements": {"telemetry"},
     "routing": {"providers", "settings"}, "findings": set(), "signals": {"findings", "providers"},
     "card_checks": {"findings"}, "thresholds": {"signals"},
     "assessment": {"card_checks", "findings", "images", "providers", "signals", "thresholds"},
@@ -120,10 +121,11 @@ def test_a_function_is_one_file_that_knows_the_story_and_its_vocabulary(path: Pa
 
 
 def test_a_provider_knows_no_other_provider_and_does_no_io() -> None:
-    shared = {"protocol", "errors", "client", "secrets", "crops", "chinese_id", "tokens", "__init__"}
-    providers = {path.stem for path in (PACKAGE / "providers").glob("*.py")} - shared
+    shared = {"protocol", "errors", "secrets", "crops", "chinese_id", "bodies"}
+    with_io = {"client", "tokens", "transport", "roots", "__init__"}
+    providers = {path.stem for path in (PACKAGE / "providers").glob("*.py")} - shared - with_io
     assert providers >= REGISTRY.keys()
-    for name in providers | (shared - {"client", "tokens", "__init__"}):
+    for name in providers | shared:
         imported = imported_by(PACKAGE / "providers" / f"{name}.py")
         own = name.partition("_")[0]  # what has grown too large for one file lies beside it: NAME_signing.py
         others = {f"cardintake.providers.{other}" for other in providers if other.partition("_")[0] != own}
@@ -135,7 +137,8 @@ def test_a_provider_knows_no_other_provider_and_does_no_io() -> None:
 
 def test_only_bootstrap_and_the_clients_read_the_process_environment() -> None:
     readers = {path.stem for path in modules_below(PACKAGE) if {"os", "os.environ"} & imported_by(path)}
-    assert readers == {"bootstrap"}
+    # the metrics' namespace is wanted before there is an application, as Powertools' own settings are
+    assert readers == {"bootstrap", "telemetry"}
 
 
 def test_importing_a_function_connects_to_nothing_and_needs_no_environment() -> None:

@@ -207,7 +207,7 @@ def test_events_that_cannot_be_delivered_wait_in_the_outbox_for_the_sweep(world:
     world.deliver(world.upload(KEY, photo))
     alter(world, quality="good", reasons=[])
     world.heard_events()
-    client: Any = world.process.announcements._events
+    client: Any = world.process.announcements._events()
     whole = client.put_events
     client.put_events = lambda **_: {"FailedEntryCount": 1, "Entries": [{"ErrorCode": "InternalFailure"}]}
     replay(world, apply=True, announce=True)

@@ -2,14 +2,23 @@
 
 import json
 import re
-from dataclasses import replace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cardintake.scans import NO_SEQUENCER, Scan, UnknownEventError, case_id, of_message, parse, record_id
+from cardintake.scans import (
+    NO_SEQUENCER,
+    Continuation,
+    Delivery,
+    Scan,
+    UnknownEventError,
+    case_id,
+    of_message,
+    parse,
+    record_id,
+)
 from cardintake.settings import DEFAULT_CASE_ID
 from tests.unit.world import sqs_event
 
@@ -61,7 +70,14 @@ def eventbridge(key: str = "a/b.jpg", kind: str = "Object Created", **detail: ob
 
 def scans_of(event: object) -> tuple[Scan, ...]:
     (delivery,) = parse(event).deliveries
-    return delivery.scans
+    return uploads(delivery)
+
+
+def uploads(delivery: Delivery) -> tuple[Scan, ...]:
+    """Its scans, none of which is a message of our own."""
+    scans = tuple(scan for scan in delivery.scans if isinstance(scan, Scan))
+    assert scans == delivery.scans
+    return scans
 
 
 def only(event: object) -> Scan:
@@ -93,7 +109,7 @@ def test_several_records_and_several_messages_are_several_scans_in_their_order()
     two = {"Records": notification("1.jpg")["Records"] + notification("2.jpg")["Records"]}
     assert [scan.key for scan in scans_of(two)] == ["1.jpg", "2.jpg"]
     arrivals = parse(sqs_event(two, eventbridge("3.jpg"), {"Event": "s3:TestEvent"}, notification("4.jpg")))
-    assert [[scan.key for scan in delivery.scans] for delivery in arrivals.deliveries] == [
+    assert [[scan.key for scan in uploads(delivery)] for delivery in arrivals.deliveries] == [
         ["1.jpg", "2.jpg"], ["3.jpg"], [], ["4.jpg"],
     ]  # fmt: skip
     assert [delivery.message_id for delivery in arrivals.deliveries] == ["m-0", "m-1", "m-2", "m-3"]
@@ -300,47 +316,53 @@ def test_a_refusal_quotes_nothing_of_the_event() -> None:
     | st.sampled_from(["aws:s3", "aws.s3", "ObjectCreated:Put", "Object Created", "s3:TestEvent"]),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(
         st.sampled_from(["Records", "eventSource", "eventName", "s3", "bucket", "object", "name", "key", "size", "eTag",
-                         "sequencer", "detail", "detail-type", "source", "Event", "ticket", "eventTime", "time"]),
+                         "sequencer", "detail", "detail-type", "source", "Event", "ticket", "record_id", "eventTime",
+                         "time"]),
         inner, max_size=4),
     max_leaves=12,
 ))  # fmt: skip
 def test_no_message_takes_the_others_along(body: object) -> None:
     arrivals = parse(sqs_event(json.dumps(body), notification("good.jpg")))
-    assert [scan.key for scan in arrivals.deliveries[-1].scans] == ["good.jpg"]
+    assert [scan.key for scan in uploads(arrivals.deliveries[-1])] == ["good.jpg"]
     assert len(arrivals.deliveries) + len(arrivals.unreadable) == 2
 
 
 # our own messages -----------------------------------------------------------------------------------------------------
 
-KEYS = st.text(min_size=1, max_size=60).filter(lambda key: not key.endswith("/"))
-SCANS = st.builds(
-    Scan,
-    bucket=st.text("abcdefghijklmnopqrstuvwxyz0123456789-.", min_size=3, max_size=63),
-    key=KEYS,
-    removed=st.booleans(),
-    etag=st.none() | st.just(ETAG) | st.just(f"{ETAG}-12"),
-    size=st.none() | st.integers(0, 5 * 10**12),
-    sequencer=st.just(NO_SEQUENCER) | HEX.map(lambda digits: digits.ljust(64, "0")),
-    version_id=st.none() | st.text("abcXYZ019._", min_size=1, max_size=32),
-    redrive=st.none() | st.just("2026-01-15T08:30:00.000Z"),
+OURS = "scan_" + "0f" * 16
+
+
+@pytest.mark.parametrize(
+    "told",
+    [
+        Continuation(OURS, ticket="0f"),
+        Continuation(OURS, redrive="2026-01-15T08:30:00.000Z"),
+        Continuation(OURS, "0", "1"),
+    ],
+    ids=["ticket", "redrive", "both"],
 )
-
-
-@given(SCANS, st.none() | st.text("0123456789abcdef", min_size=1, max_size=32))
-def test_a_message_of_ours_says_what_the_scan_says(scan: Scan, ticket: str | None) -> None:
-    text = scan.message(ticket)
-    assert json.loads(text)["Records"][0]["eventSource"] == "aws:s3"
-    (delivery,) = parse(sqs_event(text)).deliveries
-    (again,) = delivery.scans
-    assert again.ticket == ticket
-    assert replace(again, ticket=None) == scan
-    assert again.record_id == scan.record_id
-    assert parse(json.loads(text)).deliveries[0].scans == (again,)
+def test_a_message_of_ours_is_read_as_it_was_written(told: Continuation) -> None:
+    text = told.message()
+    assert parse(sqs_event(text)).deliveries[0].scans == (told,)
+    assert parse(json.loads(text)).deliveries[0].scans == (told,)
 
 
 @pytest.mark.parametrize("value", [None, 5, True, ["2026"], {"at": "2026"}], ids=repr)
-def test_a_redrive_is_named_by_text_or_is_none(value: object) -> None:
-    assert only(notification() | {"redrive": value, "ticket": value}) == EXPECTED
+def test_a_message_of_ours_is_made_of_texts(value: object) -> None:
+    for event in ({"record_id": OURS, "ticket": value}, {"record_id": value, "ticket": "0f"}):
+        with pytest.raises(UnknownEventError):
+            parse(event)
+        assert parse(sqs_event(json.dumps(event))).unreadable == ("m-0",)
+
+
+@pytest.mark.parametrize("event", [{"record_id": OURS}, {"record_id": "content_0f", "ticket": "0f"}], ids=str)
+def test_a_message_of_ours_tells_of_a_scan_and_says_why(event: object) -> None:
+    with pytest.raises(UnknownEventError):
+        parse(event)
+
+
+def test_a_notification_is_never_taken_for_one_of_ours() -> None:
+    assert only(notification() | {"redrive": "2026", "ticket": "0f"}) == EXPECTED
 
 
 # cases ----------------------------------------------------------------------------------------------------------------

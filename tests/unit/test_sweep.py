@@ -23,7 +23,7 @@ def sweep(world: World) -> Swept:
 
 def refuse_entries(world: World, times: int) -> None:
     """EventBridge refuses whole batches, as its answer says it, not by an error."""
-    client: Any = world.process.announcements._events
+    client: Any = world.process.announcements._events()
     put_events = client.put_events
 
     def refusing(**request: object) -> object:
@@ -107,7 +107,7 @@ def test_one_bad_item_does_not_keep_the_others_waiting(world: World, photo: byte
         TableName="cards",
         Item={
             "record_id": {"S": "scan_0"},
-            "status": {"S": "PROCESSING"},
+            "outbox": {"L": [{"S": "no event"}]},
             "due_shard": {"S": "0"},
             "due_at": {"N": "1"},
         },

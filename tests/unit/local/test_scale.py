@@ -15,9 +15,9 @@ import pytest
 from cardintake import limits, telemetry
 from cardintake.scans import record_id
 from cardintake.settings import Settings
-from local.scale import tables, units
+from local.scale import cost, tables, units
 from local.scale.calls import FAILED_PROBE_RENEWS_THE_PAUSE, LOG_BYTES, RECORD_BYTES, WAYS, Way
-from local.scale.page import PAGE, tables_of, written
+from local.scale.page import PAGES, tables_of, written
 from local.scale.simulation import (
     BATCH,
     FUNCTION_SECONDS,
@@ -256,22 +256,37 @@ def test_units_are_those_of_the_developer_guide() -> None:
 # the document ---------------------------------------------------------------------------------------------------------
 
 
+def published() -> dict[str, str]:
+    """The tables of both pages."""
+    return {name: table for page in PAGES for name, table in tables_of(page.read_text(encoding="utf-8")).items()}
+
+
 @pytest.mark.parametrize("name", tables.COMPUTED)
 def test_a_table_of_the_document_is_what_the_program_prints(name: str) -> None:
-    assert tables_of(PAGE.read_text(encoding="utf-8"))[name] == tables.COMPUTED[name]()
+    assert published()[name] == tables.COMPUTED[name]()
 
 
 @pytest.mark.thorough
 @pytest.mark.parametrize("name", tables.SIMULATED)
 def test_a_simulated_table_of_the_document_is_what_the_program_prints(name: str) -> None:
-    assert tables_of(PAGE.read_text(encoding="utf-8"))[name] == tables.SIMULATED[name]()
+    assert published()[name] == tables.SIMULATED[name]()
 
 
-def test_the_document_has_every_table_and_no_other() -> None:
-    page = PAGE.read_text(encoding="utf-8")
-    assert tables_of(page).keys() == tables.TABLES.keys()
-    assert written(page, tables_of(page)) == page
-    assert "| new |" in written(page, dict.fromkeys(tables.TABLES, "| new |"))
+def test_the_documents_have_every_table_and_no_other() -> None:
+    assert published().keys() == tables.TABLES.keys()
+    for path in PAGES:
+        page = path.read_text(encoding="utf-8")
+        assert written(page, tables_of(page)) == page
+        assert "| new |" in written(page, dict.fromkeys(tables.TABLES, "| new |"))
+
+
+def test_the_costs_count_what_the_template_has() -> None:
+    template = load()
+    kinds = Counter(resource["Type"] for resource in template["Resources"].values())
+    assert kinds["AWS::CloudWatch::Alarm"] == cost.ALARMS
+    assert kinds["AWS::SecretsManager::Secret"] == cost.SECRETS
+    assert (kinds["AWS::KMS::Key"], kinds["AWS::CloudWatch::Dashboard"]) == (1, 1)
+    assert template["Parameters"]["MaximumConcurrency"]["Default"] == cost.INSTANCES
 
 
 def test_what_the_simulation_takes_for_the_deployment_is_the_deployment() -> None:
@@ -279,8 +294,8 @@ def test_what_the_simulation_takes_for_the_deployment_is_the_deployment() -> Non
     recognize = template["Resources"]["RecognizeFunction"]["Properties"]
     assert recognize["Events"]["Uploads"]["Properties"]["BatchSize"] == BATCH == limits.WORKERS
     assert template["Globals"]["Function"]["Timeout"] == FUNCTION_SECONDS
-    assert recognize["MemorySize"] / 1024 == tables.MEMORY_GB
-    assert template["Parameters"]["RetentionDays"]["Default"] == tables.RETENTION_DAYS
+    assert recognize["MemorySize"] / 1024 == cost.MEMORY_GB
+    assert template["Parameters"]["RetentionDays"]["Default"] == cost.RETENTION_DAYS
     assert (
         Settings.model_fields["max_attempts"].default
         == MAX_ATTEMPTS
@@ -327,7 +342,7 @@ def test_littles_law_holds() -> None:
 def test_a_provider_sees_no_more_than_concurrency_allows() -> None:
     result = run(Scenario(400_000, 2, begin=NOON, end=NOON + 1800))
     assert result.most_in_flight == 2 * BATCH
-    full = 2 * BATCH / tables.batch_seconds()
+    full = 2 * BATCH / cost.batch_seconds()
     assert len(result.finished) / (1800 + max(result.queued)) == pytest.approx(full, rel=0.1)
 
 

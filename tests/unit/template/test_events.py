@@ -7,22 +7,16 @@ from typing import Any
 import pytest
 
 from cardintake import backfilling, replaying
-from cardintake.scans import NO_SEQUENCER, parse
+from cardintake.scans import NO_SEQUENCER, Continuation, Scan, parse, record_id
 from tests.unit.template.cloudformation import REPOSITORY, Template
 
 _BUCKET = "cardintake-scans-000000000000-eu-west-1"
 _KEY = "samples/cn-portrait.jpg"
 _NAMES = [
-    *(
-        "backfill-count",
-        "backfill-object",
-        "eventbridge-object-created",
-        "quota-schedule",
-        "replay-segment",
-        "s3-delete",
-    ),
-    *("s3-put", "sqs-s3-put", "sweep-schedule"),
-]
+    "backfill-count", "backfill-object", "eventbridge-object-created", "eventbridge-object-deleted", "quota-schedule",
+    "replay-segment", "replay-total", "s3-delete", "s3-put", "sqs-redrive", "sqs-s3-delete", "sqs-s3-put", "sqs-ticket",
+    "sweep-schedule",
+]  # fmt: skip
 
 
 def event(name: str) -> dict[str, Any]:
@@ -43,9 +37,10 @@ def test_notifications(name: str, kind: str) -> None:
     assert record["s3"]["object"]["key"] == _KEY
 
 
-def test_the_queues_message_holds_the_notification() -> None:
-    (record,) = event("sqs-s3-put")["Records"]
-    assert json.loads(record["body"]) == event("s3-put")
+@pytest.mark.parametrize("name", ["s3-delete", "s3-put"])
+def test_the_queues_message_holds_the_notification(name: str) -> None:
+    (record,) = event(f"sqs-{name}")["Records"]
+    assert json.loads(record["body"]) == event(name)
     assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
     assert (record["eventSource"], record["eventSourceARN"]) == (
         "aws:sqs",
@@ -53,9 +48,10 @@ def test_the_queues_message_holds_the_notification() -> None:
     )
 
 
-def test_the_event_of_eventbridge() -> None:
-    created = event("eventbridge-object-created")
-    assert (created["source"], created["detail-type"]) == ("aws.s3", "Object Created")
+@pytest.mark.parametrize(("name", "kind"), [("created", "Object Created"), ("deleted", "Object Deleted")])
+def test_the_event_of_eventbridge(name: str, kind: str) -> None:
+    created = event(f"eventbridge-object-{name}")
+    assert (created["source"], created["detail-type"]) == ("aws.s3", kind)
     assert created["time"].startswith("1970-")
     assert created["detail"]["bucket"] == {"name": _BUCKET}
     assert created["detail"]["object"]["key"] == _KEY
@@ -74,6 +70,7 @@ def test_the_schedules(name: str, rule: str, transformed: Template) -> None:
 
 def test_what_a_backfill_sends_names_the_object_that_was_listed() -> None:
     ((scan,),) = [delivery.scans for delivery in parse(event("backfill-object")).deliveries]
+    assert isinstance(scan, Scan)
     assert (scan.bucket, scan.key, scan.sequencer) == (_BUCKET, _KEY, NO_SEQUENCER)
     assert scan.etag == "0123456789abcdef0123456789abcdef"
 
@@ -81,12 +78,28 @@ def test_what_a_backfill_sends_names_the_object_that_was_listed() -> None:
 def test_backfill_and_replay_take_theirs() -> None:
     assert backfilling.Asked.model_validate(event("backfill-count")).bucket == _BUCKET
     assert replaying.Part.model_validate(event("replay-segment")).segments == 16
+    assert replaying.total(event("replay-total")["reports"])["records"] == 4
 
 
-@pytest.mark.parametrize("name", ["eventbridge-object-created", "s3-delete", "s3-put", "sqs-s3-put"])
+@pytest.mark.parametrize("name", ["sqs-redrive", "sqs-ticket"])
+def test_our_own_messages_name_the_record_of_the_object(name: str) -> None:
+    (delivery,) = parse(event(name)).deliveries
+    (told,) = delivery.scans
+    assert isinstance(told, Continuation)
+    assert told.record_id == record_id(_BUCKET, _KEY)
+    assert (told.ticket is None, told.redrive is None) == (name == "sqs-redrive", name == "sqs-ticket")
+    (record,) = event(name)["Records"]
+    assert record["md5OfBody"] == hashlib.md5(record["body"].encode()).hexdigest()
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["eventbridge-object-created", "eventbridge-object-deleted", "s3-delete", "s3-put", "sqs-s3-delete", "sqs-s3-put"],
+)
 def test_recognize_takes_each_of_them(name: str) -> None:
     arrivals = parse(event(name))
-    assert arrivals.from_queue == (name == "sqs-s3-put")
+    assert arrivals.from_queue == name.startswith("sqs-")
     (scan,) = [scan for delivery in arrivals.deliveries for scan in delivery.scans]
-    assert (scan.bucket, scan.key, scan.removed) == (_BUCKET, _KEY, name == "s3-delete")
+    assert isinstance(scan, Scan)
+    assert (scan.bucket, scan.key, scan.removed) == (_BUCKET, _KEY, "delete" in name)
     assert (scan.etag, scan.sequencer) == (None, NO_SEQUENCER), "made up in a sample, so they say nothing"

@@ -33,7 +33,7 @@ _ENVIRONMENT = {
         "THRESHOLDS": "",
         "DAILY_CALL_CAP": "",
     },
-    "SweepFunction": _ALL,
+    "SweepFunction": _ALL | {"ROUTES": ""},
     "QuotaFunction": _ALL | {"ROUTES": "", "BALANCE_THRESHOLD": 500},
     "BackfillFunction": _ALL,
     "ReplayFunction": _ALL | {"THRESHOLDS": ""},
@@ -79,6 +79,13 @@ def test_parameters_reach_the_environment(template: Template) -> None:
     names = ["PROVIDERS", "ROUTES", "CASE_ID_PATTERN", "ANNOUNCE", "RETENTION_DAYS"]
     names += ["LEASE_SECONDS", "MAX_ATTEMPTS", "MAX_WAIT_HOURS", "AWS_ENDPOINT_URL", "DAILY_CALL_CAP"]
     assert [variables[name] for name in names] == list(chosen.values())
+
+
+def test_sweep_knows_whose_state_to_watch_and_a_stack_has_metrics_of_its_own(template: Template) -> None:
+    deployment = Deployment(template, {"Routes": "cn/=ctyun"})
+    assert deployment.properties("SweepFunction")["Environment"]["Variables"] == {"ROUTES": "cn/=ctyun"}
+    shared = template["Globals"]["Function"]["Environment"]["Variables"]
+    assert shared["POWERTOOLS_METRICS_NAMESPACE"] == {"Ref": "AWS::StackName"}
 
 
 def test_quota_knows_the_routes_and_the_threshold(template: Template) -> None:

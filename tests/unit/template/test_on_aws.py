@@ -40,23 +40,6 @@ def test_the_key_rotates_and_is_the_accounts(on_aws: Deployment) -> None:
     assert on_aws.properties("KeyAlias")["TargetKeyId"] == "<Key>"
 
 
-def test_s3_may_use_the_key_for_notifications_of_our_bucket(on_aws: Deployment) -> None:
-    statement = key_policy(on_aws)["NotificationsToTheQueue"]
-    assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
-    assert set(statement["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
-    assert statement["Condition"] == {
-        "StringEquals": {"aws:SourceAccount": "111122223333"},
-        "ArnEquals": {"aws:SourceArn": _SCANS_ARN},
-    }
-
-
-def test_eventbridge_may_use_the_key_for_rules_of_this_account(on_aws: Deployment) -> None:
-    statement = key_policy(on_aws)["RulesToEncryptedQueues"]
-    assert statement["Principal"] == {"Service": "events.amazonaws.com"}
-    assert set(statement["Action"]) == {"kms:GenerateDataKey", "kms:Decrypt"}
-    assert statement["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
-
-
 def test_logs_may_use_the_key_for_our_groups_by_their_encryption_context(on_aws: Deployment) -> None:
     statement = key_policy(on_aws)["LogGroupsOfThisStack"]
     assert statement["Principal"] == {"Service": "logs.cn-north-1.amazonaws.com.cn"}
@@ -66,18 +49,9 @@ def test_logs_may_use_the_key_for_our_groups_by_their_encryption_context(on_aws:
     ]
 
 
-def test_log_deliveries_may_read_what_encrypted_state_machines_log(on_aws: Deployment) -> None:
-    statement = key_policy(on_aws)["LogsOfEncryptedStateMachines"]
-    assert statement["Principal"] == {"Service": "delivery.logs.amazonaws.com"}
-    assert statement["Action"] == ["kms:Decrypt"]
-    assert statement["Condition"] == {
-        "StringEquals": {"kms:EncryptionContext:SourceArn": "arn:aws-cn:logs:cn-north-1:111122223333:*"}
-    }
-
-
 def test_nobody_else_may_use_the_key(on_aws: Deployment) -> None:
-    assert len(key_policy(on_aws)) == 5
-    assert all(one["Effect"] == "Allow" for one in key_policy(on_aws).values())
+    assert len(key_policy(on_aws)) == 7
+    assert [name for name, one in key_policy(on_aws).items() if one["Effect"] == "Deny"] == ["GrantsForAwsServicesOnly"]
 
 
 # ── encryption ───────────────────────────────────────────────────────────────────────────────────────────────────────
@@ -92,11 +66,14 @@ def test_everything_that_holds_data_is_encrypted_under_the_key(on_aws: Deploymen
         "AWS::SecretsManager::Secret": lambda it: it["KmsKeyId"],
         "AWS::Logs::LogGroup": lambda it: it["KmsKeyId"],
         "AWS::StepFunctions::StateMachine": lambda it: it["EncryptionConfiguration"]["KmsKeyId"],
+        "AWS::SNS::Topic": lambda it: it["KmsMasterKeyId"],
     }
     without_identity_data = {
         *("AWS::KMS::Key", "AWS::KMS::Alias", "AWS::IAM::Role", "AWS::IAM::ManagedPolicy"),
         *("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::Events::EventBus", "AWS::Events::Archive"),
         *("AWS::Serverless::Function", "AWS::Serverless::LayerVersion"),
+        *("AWS::CloudWatch::Alarm", "AWS::CloudWatch::Dashboard", "AWS::Logs::QueryDefinition"),
+        *("AWS::SNS::TopicPolicy", "AWS::SNS::Subscription"),
     }
     encrypted = 0
     for name, resource in on_aws.resources.items():
@@ -104,7 +81,7 @@ def test_everything_that_holds_data_is_encrypted_under_the_key(on_aws: Deploymen
             continue
         assert how[resource["Type"]](resource["Properties"]) == "<Key.Arn>", name
         encrypted += 1
-    assert encrypted == 16
+    assert encrypted == 17
 
 
 @pytest.mark.parametrize("bucket", _BUCKETS)
@@ -134,22 +111,23 @@ def test_buckets_queues_and_table_refuse_what_is_not_tls(on_aws: Deployment) -> 
         "Queue": on_aws.properties("QueuePolicy"),
         "DeadLetterQueue": on_aws.properties("DeadLetterQueuePolicy"),
         "CardsTable": on_aws.properties("CardsTable")["ResourcePolicy"],
+        "AlarmTopic": on_aws.properties("AlarmTopicPolicy"),
     }
     holds_data = on_aws.of_type("AWS::S3::Bucket", "AWS::SQS::Queue", "AWS::DynamoDB::Table", "AWS::SNS::Topic")
     assert policies.keys() == holds_data.keys()
     for name, policy in policies.items():
-        denied = [one for one in statements(policy["PolicyDocument"]) if one["Effect"] == "Deny"]
-        (tls,) = denied
-        assert (tls["Sid"], tls["Principal"], tls["Condition"]) == ("TlsOnly", "*", _TLS)
+        (tls,) = [one for one in statements(policy["PolicyDocument"]) if one["Sid"] == "TlsOnly"]
+        assert (tls["Effect"], tls["Principal"], tls["Condition"]) == ("Deny", "*", _TLS)
         service = tls["Action"][0].partition(":")[0]
-        assert tls["Action"] == [f"{service}:*"]
+        assert tls["Action"] == (["sns:Publish"] if service == "sns" else [f"{service}:*"]), "SNS takes no wildcard"
         covered = {
             "s3": [f"arn:aws-cn:s3:::<{name}>", f"arn:aws-cn:s3:::<{name}>/*"],
             "sqs": [f"<{name}.Arn>"],
+            "sns": [f"<{name}>"],
             "dynamodb": ["*"],  # in a table's own policy: this table
         }
         assert tls["Resource"] == covered[service]
-        attached = policy.get("Bucket") or policy.get("Queues")
+        attached = policy.get("Bucket") or policy.get("Queues") or policy.get("Topics")
         assert attached in (f"<{name}>", [f"<{name}>"], None)
 
 
@@ -159,6 +137,9 @@ def test_the_emulator_gets_everything_but_what_it_cannot_have(on_aws: Deployment
         "AnswersBucketPolicy",
         "DeadLetterQueuePolicy",
         "EventArchive",
+        "AlarmTopicPolicy",
+        *on_aws.of_type("AWS::Logs::QueryDefinition"),
+        *(name for name, alarm in on_aws.of_type("AWS::CloudWatch::Alarm").items() if "Metrics" in alarm),
     }
     assert "SecureTransport" not in repr(on_emulator.resources)
     for role in on_aws.of_type("AWS::IAM::Role"):

@@ -1,12 +1,16 @@
 """Least privilege: named actions on named resources, and docs/permissions.md says the same as the template."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from tests.integration.test_permissions import PROOFS
+from tests.integration.test_policies import NOTIFIED, PROOFS_FOR_OTHERS
 from tests.unit.template.cloudformation import REPOSITORY, Deployment, Template, statements, walk
+from tests.unit.template.documented_statements import BY_DOCUMENTATION, documented, proven_on_the_emulator
 
 _CODE = REPOSITORY / "layers" / "cardintake" / "python" / "cardintake"
 _INTERFACES = {"LambdaMakesInterfaces", "CodeMakesNone"}
@@ -54,43 +58,84 @@ def policy_documents(deployment: Deployment) -> Iterator[tuple[str, dict[str, An
                 yield name, node
 
 
-def documented() -> dict[str, dict[str, dict[str, str]]]:
-    """Section, statement, column: what docs/permissions.md says."""
-    sections: dict[str, dict[str, dict[str, str]]] = {}
-    header: list[str] = []
-    section = ""
-    for line in (REPOSITORY / "docs" / "permissions.md").read_text(encoding="utf-8").splitlines():
-        if line.startswith("### "):
-            section, header = line[4:], []
-        if not line.startswith("|") or set(line) <= set("|- "):
-            continue
-        cells = [cell.strip() for cell in line.strip("|").split("|")]
-        if not header:
-            header = cells
-        else:
-            sections.setdefault(section, {})[cells[0]] = dict(zip(header, cells, strict=True))
-    return sections
-
-
-def test_the_documentation_lists_every_statement_with_its_actions(in_vpc: Deployment) -> None:
-    granted: dict[str, dict[str, set[str]]] = {}
+@pytest.fixture(scope="module")
+def granted(in_vpc: Deployment, transformed: Template) -> dict[str, dict[str, dict[str, Any]]]:
+    """Section of the documentation, statement: everything that the template grants or denies anybody."""
+    found: dict[str, dict[str, dict[str, Any]]] = {}
     for name, document in policy_documents(in_vpc):
         for statement in statements(document):
-            assert statement["Sid"] not in granted.get(name, {}), "a name is used once"
-            granted.setdefault(name, {})[statement["Sid"]] = set(statement["Action"])
+            sid = statement.pop("Sid")
+            assert sid not in found.setdefault(name, {}), "a name is used once"
+            found[name][sid] = statement
+    trusts = found["Trust"] = {}
+    for name, role in in_vpc.of_type("AWS::IAM::Role").items():
+        for statement in statements(role["AssumeRolePolicyDocument"]):
+            service = statement["Principal"]["Service"]
+            assert trusts.setdefault(service, statement) == statement, name
+    found["Invocation"] = {
+        permission["FunctionName"]["Ref"]: {
+            "Effect": "Allow",
+            "Principal": {"Service": permission["Principal"]},
+            "Action": [permission["Action"]],
+            "Resource": [f"<{permission['FunctionName']['Ref']}>"],
+            "Condition": {"ArnLike": {"aws:SourceArn": f"<{'.'.join(permission['SourceArn']['Fn::GetAtt'])}>"}},
+        }
+        for resource in transformed["Resources"].values()
+        if resource["Type"] == "AWS::Lambda::Permission"
+        for permission in [resource["Properties"]]
+    }
+    return found
+
+
+def test_the_documentation_lists_every_statement_with_its_actions(granted: dict[str, Any]) -> None:
+    actual = {
+        section: {name: set(one["Action"]) for name, one in entries.items()} for section, entries in granted.items()
+    }
     written = {
         section: {name: set(row["Actions"].split()) for name, row in rows.items()}
         for section, rows in documented().items()
     }
-    assert written == granted
+    assert written == actual
 
 
-def test_each_statement_of_a_role_has_one_of_two_proofs() -> None:
-    for role in _ROLES | _MACHINES:
-        for name, row in documented()[role].items():
-            proof = row["Proof"]
-            pages = re.findall(r"\((https://docs\.aws\.amazon\.com/[^)]+)\)", proof)
-            assert (proof == "emulator") != bool(pages), f"{role} {name}: {proof}"
+def test_each_statement_has_one_of_two_proofs() -> None:
+    for section, rows in documented().items():
+        for name, row in rows.items():
+            pages = re.findall(r"\((https://docs\.aws\.amazon\.com/[^)]+)\)", row["Proof"])
+            assert (row["Proof"] == "emulator") != bool(pages), f"{section} {name}: {row['Proof']}"
+
+
+def test_what_the_emulator_proves_is_taken_away_there() -> None:
+    taken = {section: set(proofs) for section, proofs in (PROOFS | PROOFS_FOR_OTHERS).items()}
+    assert {name: proofs for name in documented() if (proofs := proven_on_the_emulator(name))} == taken | NOTIFIED
+
+
+def test_what_no_emulator_proves_says_exactly_this(granted: dict[str, Any]) -> None:
+    by_a_page = {
+        section: names
+        for section, rows in documented().items()
+        if (names := {name for name, row in rows.items() if row["Proof"] != "emulator"})
+    }
+    assert {section: set(entries) for section, entries in BY_DOCUMENTATION.items()} == by_a_page
+    for section, entries in BY_DOCUMENTATION.items():
+        for name, statement in entries.items():
+            assert granted[section][name] == statement, f"{section} {name}"
+
+
+def test_a_service_may_do_nothing_for_anybody_else(granted: dict[str, Any]) -> None:
+    """Confused deputies: whoever makes AWS's services act may not make them act on what is ours."""
+    sources = {"aws:SourceArn", "aws:SourceAccount", "kms:EncryptionContext:aws:logs:arn"}
+    sources |= {"kms:EncryptionContext:SourceArn"}
+    for section, entries in granted.items():
+        for name, statement in entries.items():
+            principal = statement.get("Principal", {})
+            assert isinstance(principal, dict) or statement["Effect"] == "Deny", f"{section} {name} is public"
+            if statement["Effect"] == "Deny" or not principal:
+                continue
+            if (section, name) in {("Key", "AccountByIam"), ("Trust", "lambda.amazonaws.com")}:
+                continue  # no service; only functions of this account can be given the role
+            condition = statement["Condition"]
+            assert sources & {key for keys in condition.values() for key in keys}, f"{section} {name}"
 
 
 @pytest.mark.parametrize("role", _ROLES)
@@ -106,54 +151,16 @@ def test_roles_name_actions_and_resources(in_vpc: Deployment, role: str) -> None
             assert "*" not in named, f"{statement['Sid']}: {resource}"
 
 
-@pytest.mark.parametrize(("role", "function"), _ROLES.items())
-def test_the_documented_statements_touch_exactly_this(on_aws: Deployment, role: str, function: str) -> None:
-    """Those that no emulator proves."""
-    scans = "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"
-    use = ["kms:Decrypt"] if function == "backfill" else ["kms:Decrypt", "kms:GenerateDataKey"]
-    expected = {
-        "UseTheKey": (use, ["<Key.Arn>"]),
-        "WriteLogs": (["logs:CreateLogStream", "logs:PutLogEvents"], [f"<{function.title()}LogGroup.Arn>"]),
-    }
-    if function == "recognize":
-        poll = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"]
-        expected |= {
-            "ListScans": (["s3:ListBucket"], [scans]),
-            "ListAnswers": (["s3:ListBucket"], ["arn:aws-cn:s3:::<AnswersBucket>"]),
-            "TakeMessages": (poll, ["<Queue.Arn>"]),
-        }
-    if function == "replay":
-        expected |= {
-            "ListScans": (["s3:ListBucket"], [scans]),
-            "ListAnswers": (["s3:ListBucket"], ["arn:aws-cn:s3:::<AnswersBucket>"]),
-        }
-    found = {statement["Sid"]: statement for statement in role_statements(on_aws, role)}
-    by_documentation = {name for name, row in documented()[role].items() if row["Proof"] != "emulator"}
-    assert by_documentation - _INTERFACES == expected.keys()
-    for name, (actions, resources) in expected.items():
-        assert (found[name]["Action"], found[name]["Resource"]) == (actions, resources), name
-
-
-@pytest.mark.parametrize(("role", "function"), _ROLES.items())
-def test_interfaces_are_made_in_a_vpc_only_and_not_by_the_code(
-    on_aws: Deployment, in_vpc: Deployment, role: str, function: str
-) -> None:
-    assert not _INTERFACES & {statement["Sid"] for statement in role_statements(on_aws, role)}
-    found = {statement["Sid"]: statement for statement in role_statements(in_vpc, role)}
-    allowed, denied = found["LambdaMakesInterfaces"], found["CodeMakesNone"]
-    assert (allowed["Effect"], denied["Effect"]) == ("Allow", "Deny")
-    assert allowed["Action"] == denied["Action"]
-    arn = f"arn:aws-cn:lambda:cn-north-1:111122223333:function:cardintake-{function}"
-    assert denied["Condition"] == {"ArnEquals": {"lambda:SourceFunctionArn": arn}}
+def test_interfaces_are_made_in_a_vpc_only(on_aws: Deployment) -> None:
+    for role in _ROLES:
+        assert not _INTERFACES & {statement["Sid"] for statement in role_statements(on_aws, role)}
 
 
 @pytest.mark.parametrize("role", _ROLES)
-def test_the_code_makes_the_calls_that_it_may_make(on_aws: Deployment, role: str) -> None:
+def test_the_code_makes_the_calls_that_it_may_make(role: str) -> None:
     code = "\n".join(path.read_text(encoding="utf-8") for path in sorted(_CODE.rglob("*.py")))
-    proven = {name for name, row in documented()[role].items() if row["Proof"] == "emulator"}
-    for statement in role_statements(on_aws, role):
-        for action in statement["Action"] if statement["Sid"] in proven else []:
-            assert re.search(_CALLS[action], code), f"{role} may {action}, and nothing asks for it"
+    for _, action in proven_on_the_emulator(role):
+        assert re.search(_CALLS[action], code), f"{role} may {action}, and nothing asks for it"
 
 
 def test_the_lookup_secret_may_be_read_when_the_code_reads_it(on_aws: Deployment) -> None:
@@ -173,9 +180,7 @@ def test_each_function_has_a_role_of_its_own_and_sam_makes_none(transformed: Tem
         assert "ManagedPolicyArns" not in on_aws.properties(role)
         (trust,) = on_aws.properties(role)["AssumeRolePolicyDocument"]["Statement"]
         service = "states" if role in _MACHINES else "lambda"
-        assert (trust["Principal"], trust["Action"]) == ({"Service": f"{service}.amazonaws.com"}, "sts:AssumeRole")
-        if role in _MACHINES:
-            assert trust["Condition"] == {"StringEquals": {"aws:SourceAccount": "111122223333"}}
+        assert trust["Principal"] == {"Service": f"{service}.amazonaws.com"}
 
 
 def test_quota_keeps_the_providers_states_and_sees_no_record(on_aws: Deployment) -> None:
@@ -203,37 +208,6 @@ def test_backfill_and_replay_read_no_secret(on_aws: Deployment, role: str) -> No
     assert "secretsmanager" not in repr(role_statements(on_aws, role))
 
 
-@pytest.mark.parametrize(("role", "machine"), _MACHINES.items())
-def test_the_state_machines_may_do_exactly_this(on_aws: Deployment, role: str, machine: str) -> None:
-    here, answers = "cn-north-1:111122223333", "arn:aws-cn:s3:::<AnswersBucket>"
-    executions = f"arn:aws-cn:states:{here}:execution:cardintake-{machine}"
-    invoked = (
-        ["<RecognizeFunction.Arn>", "<BackfillFunction.Arn>"] if machine == "backfill" else ["<ReplayFunction.Arn>"]
-    )
-    expected = {
-        "InvokeFunctions": (["lambda:InvokeFunction"], invoked),
-        "StartItems": (["states:StartExecution"], [f"arn:aws-cn:states:{here}:stateMachine:cardintake-{machine}"]),
-        "WatchItems": (
-            ["states:DescribeExecution", "states:StopExecution", "states:RedriveExecution"],
-            [f"{executions}:*", f"{executions}/*"],
-        ),
-        "UseTheKey": (["kms:Decrypt", "kms:GenerateDataKey"], ["<Key.Arn>"]),
-        "DeliverLogs": (documented()[role]["DeliverLogs"]["Actions"].split(), ["*"]),
-    }
-    if machine == "backfill":
-        parts = ["s3:ListMultipartUploadParts", "s3:AbortMultipartUpload"]
-        runs = f"arn:aws-cn:states:{here}:mapRun:cardintake-backfill/*"
-        expected |= {
-            "ListScans": (["s3:ListBucket"], ["arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"]),
-            "ReadInventories": (["s3:GetObject"], [f"{answers}/inventory/*"]),
-            "WriteResults": (["s3:PutObject", "s3:GetObject", *parts], [f"{answers}/backfills/*"]),
-            "CountItems": (["states:ListMapRuns", "states:DescribeMapRun"], [f"{executions}:*", runs]),
-        }
-    granted = {one["Sid"]: (one["Action"], one["Resource"]) for one in role_statements(on_aws, role)}
-    assert granted == expected
-    assert all(action.startswith("logs:") for action in granted["DeliverLogs"][0])
-
-
 def test_sweep_lists_scans_and_reads_none(on_aws: Deployment) -> None:
     allowed = {one["Sid"]: one for one in role_statements(on_aws, "SweepRole")}
     scans = "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"
@@ -241,62 +215,50 @@ def test_sweep_lists_scans_and_reads_none(on_aws: Deployment) -> None:
     assert [one for one in allowed.values() if "s3:GetObject" in one["Action"]] == []
 
 
-def test_only_the_schedules_may_call_a_function(transformed: Template) -> None:
-    permissions = [
-        resource["Properties"]
-        for resource in transformed["Resources"].values()
-        if resource["Type"] == "AWS::Lambda::Permission"
-    ]
-    assert {permission["Principal"] for permission in permissions} == {"events.amazonaws.com"}
-    assert {permission["FunctionName"]["Ref"]: permission["SourceArn"] for permission in permissions} == {
-        "SweepFunction": {"Fn::GetAtt": ["SweepFunctionEveryFiveMinutes", "Arn"]},
-        "QuotaFunction": {"Fn::GetAtt": ["QuotaFunctionAsOftenAsToldTo", "Arn"]},
+def test_uploads_and_removals_are_notified_by_our_bucket_only(on_aws: Deployment) -> None:
+    notify, _ = statements(on_aws.properties("QueuePolicy")["PolicyDocument"])
+    assert (notify["Action"], notify["Resource"]) == (["sqs:SendMessage"], ["<Queue.Arn>"])
+    assert notify["Principal"] == {"Service": "s3.amazonaws.com"}
+    assert notify["Condition"] == {
+        "StringEquals": {"aws:SourceAccount": "111122223333"},
+        "ArnEquals": {"aws:SourceArn": "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"},
     }
 
 
-def test_only_s3_is_allowed_by_a_resource_policy_and_only_for_our_bucket(on_aws: Deployment) -> None:
-    own = {*_ROLES, *_MACHINES, "UploaderPolicy", "RecordReaderPolicy", "StatusReaderPolicy", "Key"}
-    allowed = [
-        (name, statement)
-        for name, document in policy_documents(on_aws)
-        for statement in statements(document)
-        if name not in own and statement["Effect"] == "Allow"
-    ]
-    assert [(name, statement["Action"], statement["Resource"]) for name, statement in allowed] == [
-        ("QueuePolicy", ["sqs:SendMessage"], ["<Queue.Arn>"]),
-        ("AnswersBucketPolicy", ["s3:PutObject"], ["arn:aws-cn:s3:::<AnswersBucket>/inventory/*"]),
-    ]
-    for _, statement in allowed:
-        assert statement["Principal"] == {"Service": "s3.amazonaws.com"}
-        assert statement["Condition"] == {
-            "StringEquals": {"aws:SourceAccount": "111122223333"},
-            "ArnEquals": {"aws:SourceArn": "arn:aws-cn:s3:::cardintake-scans-111122223333-cn-north-1"},
-        }
+def test_no_resource_but_the_documented_has_a_policy(transformed: Template) -> None:
+    """Secrets, bus, layers: what has no policy is reached from the account only."""
+    kinds = {one["Type"] for one in transformed["Resources"].values() if re.search("Polic|Permission$", one["Type"])}
+    assert kinds == {
+        *("AWS::IAM::ManagedPolicy", "AWS::Lambda::Permission"),
+        *("AWS::S3::BucketPolicy", "AWS::SQS::QueuePolicy", "AWS::SNS::TopicPolicy"),
+    }
 
 
 def test_uploaders_upload_and_nothing_else(on_aws: Deployment) -> None:
-    upload, encrypt = statements(on_aws.properties("UploaderPolicy")["PolicyDocument"])
+    upload, _ = statements(on_aws.properties("UploaderPolicy")["PolicyDocument"])
     assert (upload["Action"], upload["Resource"]) == (["s3:PutObject"], ["arn:aws-cn:s3:::<ScansBucket>/*"])
-    assert encrypt["Resource"] == ["<Key.Arn>"]
-    assert encrypt["Condition"] == {
-        "StringEquals": {"kms:EncryptionContext:aws:s3:arn": "arn:aws-cn:s3:::<ScansBucket>"}
-    }
 
 
 def test_readers_read_records_only(on_aws: Deployment) -> None:
     for name in ("RecordReaderPolicy", "StatusReaderPolicy"):
-        read, *find, decrypt = statements(on_aws.properties(name)["PolicyDocument"])
-        assert [one["Resource"] for one in find] == [["<CardsTable.Arn>/index/cases"]] * (name == "RecordReaderPolicy")
+        read, find, _ = statements(on_aws.properties(name)["PolicyDocument"])
+        assert (find["Action"], find["Resource"]) == (["dynamodb:Query"], ["<CardsTable.Arn>/index/cases"])
         assert read["Resource"] == ["<CardsTable.Arn>"]
         assert read["Condition"]["ForAllValues:StringLike"] == {"dynamodb:LeadingKeys": ["scan_*"]}
-        assert (decrypt["Action"], decrypt["Resource"]) == (["kms:Decrypt"], ["<Key.Arn>"])
 
 
 def test_readers_of_the_status_get_nothing_that_names_a_person(on_aws: Deployment) -> None:
-    read, _ = statements(on_aws.properties("StatusReaderPolicy")["PolicyDocument"])
+    read, *_ = statements(on_aws.properties("StatusReaderPolicy")["PolicyDocument"])
     readable = set(read["Condition"]["ForAllValues:StringEquals"]["dynamodb:Attributes"])
     assert {"record_id", "status", "quality", "risk", "reasons"} <= readable
     named = {"card", "other_cards", "key", "bucket", "findings", "portrait_key", "card_image_key", "content_sha256"}
+    # They lead to the object, or to what the provider keeps of it.
+    named |= {"etag", "size", "sequencer", "version_id", "provider_request_id"}
+    schema = json.loads((REPOSITORY / "schemas" / "record.schema.json").read_text(encoding="utf-8"))
+    records = [kind["properties"] for kind in schema["$defs"].values() if "record_id" in kind.get("properties", {})]
+    assert readable | named == {name for properties in records for name in properties}, (
+        "a new attribute is one or the other"
+    )
     assert not readable & named
     assert read["Condition"]["Null"] == {"dynamodb:Attributes": "false"}
     assert read["Condition"]["StringEqualsIfExists"] == {"dynamodb:Select": "SPECIFIC_ATTRIBUTES"}

@@ -6,7 +6,7 @@ carries identity data or an object key.
 
 import json
 import uuid
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -76,9 +76,9 @@ def of_case(case_id: str, sides: Sequence[Mapping[str, Any]], *, occurred_at: st
 
 
 class Announcements:
-    """Delivers events to the bus."""
+    """Delivers events to the bus. `events` gives the client: most scans have nothing to say."""
 
-    def __init__(self, events: "EventBridgeClient", bus: str) -> None:
+    def __init__(self, events: Callable[[], "EventBridgeClient"], bus: str) -> None:
         self._events = events
         self._bus = bus
 
@@ -91,6 +91,7 @@ class Announcements:
             return self._delivered(events)
         except (ClientError, BotoCoreError) as error:
             telemetry.crashed(error)
+            telemetry.count("EventsRefused", len(events))
             return False
 
     def _delivered(self, events: Sequence[Event]) -> bool:
@@ -99,7 +100,7 @@ class Announcements:
             refused = []
             for start in range(0, len(pending), _ENTRIES):
                 batch = pending[start : start + _ENTRIES]
-                answer = self._events.put_events(
+                answer = self._events().put_events(
                     Entries=[
                         {
                             "Source": SOURCE,
@@ -118,4 +119,5 @@ class Announcements:
                 return True
             pending = refused
         telemetry.info("events were refused and stay in the outbox", count=len(pending))
+        telemetry.count("EventsRefused", len(pending))
         return False

@@ -64,7 +64,7 @@ class Asked(BaseModel):
     model_config = ConfigDict(hide_input_in_errors=True)
 
     bucket: str
-    prefix: str
+    prefix: str = Field(repr=False)
     price_per_card: Decimal | None = Field(default=None, ge=0)
     currency: str | None = None
     so_far: Progress = Field(default_factory=Progress)

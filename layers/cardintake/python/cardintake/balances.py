@@ -92,9 +92,7 @@ class Balances:
         return asked
 
     def _prepaid(self) -> list[type[Prepaid]]:
-        """Each once, in the order in which the settings name them."""
-        routed = (name for _, names in self._settings.routes for name in names)
-        named = dict.fromkeys((*self._settings.providers, *routed))
+        named = self._settings.providers_in_use
         return [candidate for name in named if _sells_in_advance(candidate := self._registry[name])]
 
     def _ask(self, candidate: type[Prepaid], budget: Budget) -> int:

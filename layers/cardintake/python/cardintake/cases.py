@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from botocore.exceptions import ClientError
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from cardintake import limits
 from cardintake.assessment import of_sides
@@ -35,7 +35,7 @@ _DAY = 86400
 _READ_TRIES = 5
 _LEAVE_TRIES = 10
 _MASKED = re.compile(r"[*×]|X(?!$)")
-_card: TypeAdapter[Card] = TypeAdapter(Card)
+_card: TypeAdapter[Card] = TypeAdapter(Card, config=ConfigDict(hide_input_in_errors=True))
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,8 +117,8 @@ class Cases:
         for card in cards:
             number: str | None = getattr(card, "id_number", None)
             if number is not None and not _MASKED.search(number):
-                described = f"{card.country}/{card.document_type}/{number}"
-                items[_hashed(key, "number", described)] = Reason.NUMBER_SEEN_IN_OTHER_CASE
+                item_id = number_link(key, card.country, card.document_type, number)
+                items[item_id] = Reason.NUMBER_SEEN_IN_OTHER_CASE
         return items
 
     def leave(self, record_id: str, link_ids: Iterable[str]) -> None:
@@ -201,6 +201,11 @@ def _card_of(item: Mapping[str, Any]) -> Card | None:
 def _told(item: Mapping[str, Any], card: Card) -> dict[str, Any]:
     told = {name: item[name] for name in ("record_id", "quality", "risk", "reasons")}
     return {**told, "document_type": card.document_type}
+
+
+def number_link(key: bytes, country: str, document_type: str, number: str) -> str:
+    """The id of the item that lists the records with this number, written as records have it."""
+    return _hashed(key, "number", f"{country}/{document_type}/{number}")
 
 
 def _hashed(key: bytes, kind: str, value: str) -> str:

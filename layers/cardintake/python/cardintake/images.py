@@ -12,11 +12,12 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import cached_property
 from importlib import import_module
 
 from PIL import Image, ImageFilter, ImageStat, UnidentifiedImageError
 
-from cardintake import limits
+from cardintake import image_structure, limits
 from cardintake.reasons import Reason
 
 type Format = str  # Pillow's name: JPEG, PNG, BMP, TIFF, GIF, WEBP, MPO; and PDF
@@ -39,9 +40,14 @@ _UPRIGHT_BY = {
 PDF: Format = "PDF"
 _PDF_HEADER, _PDF_HEADER_WITHIN = b"%PDF-", 1024  # bytes; where PDF readers look for it
 _ZIP_END, _ZIP_END_WITHIN = b"PK\x05\x06", 22 + 0xFFFF  # the record and its longest comment
+# bytes a pixel by format or mode, else the number of bands and at least two: JPEG is scaled while it is decoded, WebP
+# and CIELAB take most work
+_COUNTED_BYTES = {"JPEG": 1, "MPO": 1, "WEBP": 6, "LAB": 5}
 LARGE_PIXELS = 4_000_000
 _STRIP_PIXELS = 1_000_000
+_BLOCK = 192 * 1024  # bytes encoded at a time; a multiple of 3
 _MEASURED_SIDE = 800
+_BURNT = 250  # mean luminance of a cell
 _JPEG_QUALITIES = (92, 85, 75)
 _one_large_at_a_time = threading.Lock()
 Image.MAX_IMAGE_PIXELS = None  # our own, stricter limit is checked before anything is decoded
@@ -78,8 +84,8 @@ def base64_size(data: bytes) -> int:
 
 def urlencoded_base64_size(data: bytes) -> int:
     """Characters of the image in base64 and then percent-encoded: `+`, `/` and `=` take three each."""
-    encoded = base64.b64encode(data)
-    return len(encoded) + 2 * sum(encoded.count(character) for character in b"+/=")
+    blocks = (base64.b64encode(data[start : start + _BLOCK]) for start in range(0, len(data), _BLOCK))
+    return sum(len(block) + 2 * sum(block.count(character) for character in b"+/=") for block in blocks)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,21 @@ class Measures:
     burnt_share: float
     glare_share: float
     chroma: float
+
+
+class _Measured(Measures):
+    """`chroma` is taken when it is asked for: it needs the picture in colour, and CTYun and Huawei look for copies."""
+
+    _colours: Callable[[], Image.Image]
+
+    def __init__(self, luminance: Image.Image, colours: Callable[[], Image.Image]) -> None:
+        for name, value in _of_luminance(luminance).items():
+            object.__setattr__(self, name, value)
+        object.__setattr__(self, "_colours", colours)
+
+    @cached_property
+    def chroma(self) -> float:
+        return round(_chroma(self._colours()), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -139,14 +160,14 @@ def probe(data: bytes) -> Picture:
         return Picture(data, PDF, 0, 0, upright=True, measures=None)
     if _PDF_HEADER in data[:_PDF_HEADER_WITHIN]:
         raise ImageRefusedError(Reason.IMAGE_UNSUPPORTED)
+    if reason := image_structure.fault(data):
+        raise ImageRefusedError(reason)
     with _opened(data) as image:
         width, height = image.size
         upright = _orientation(image) not in _UPRIGHT_BY
         with _memory_for(width, height):
-            _reduce_while_decoding(image)
-            small = _flat(image, 2 * _MEASURED_SIDE)
-            small.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE))
-        return Picture(data, str(image.format), width, height, upright, _measure(small))
+            measures = _measured(data, image)
+        return Picture(data, str(image.format), width, height, upright, measures)
 
 
 def fit(picture: Picture, accepted: ImageLimits) -> FittedImage:
@@ -214,7 +235,11 @@ def _opened(data: bytes) -> Iterator[Image.Image]:
 
 
 def _refuse_too_large(image: Image.Image) -> None:
-    if image.width * image.height > limits.MAX_PIXELS:
+    pixels = image.width * image.height
+    if pixels > limits.MAX_PIXELS:
+        raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
+    counted = _COUNTED_BYTES.get(str(image.format)) or _COUNTED_BYTES.get(image.mode, max(2, len(image.getbands())))
+    if pixels * counted > limits.MAX_DECODED_BYTES:
         raise ImageRefusedError(Reason.IMAGE_TOO_LARGE)
 
 
@@ -244,6 +269,8 @@ def _memory_for(width: int, height: int) -> Iterator[None]:
 
 
 def _orientation(image: Image.Image) -> int:
+    if len(image.info.get("exif", b"")) > limits.MAX_EXIF_BYTES:
+        return 1
     try:
         return int(image.getexif().get(_ORIENTATION, 1))
     except Exception:  # noqa: BLE001 - malformed EXIF says nothing; the picture may be fine
@@ -255,10 +282,33 @@ def _scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
     return max(1, round(size[0] * ratio)), max(1, round(size[1] * ratio))
 
 
-def _reduce_while_decoding(image: Image.Image) -> None:
-    """JPEG decoders can scale by 1/2, 1/4, 1/8 for less work; both sides must stay at least as asked."""
-    if max(image.size) > _MEASURED_SIDE:
-        image.draft("RGB", _scaled(image.size, _MEASURED_SIDE))
+def _measured(data: bytes, image: Image.Image) -> Measures:
+    """Of a JPEG only the luminance is decoded, which takes a third of the time that its colours take as well."""
+    if _decode_reduced(image, "L") and image.mode == "L":
+        return _Measured(_small(image), lambda: _small_in_colour(data))
+    small = _small(image)
+    return _Measured(small.convert("L"), lambda: small)
+
+
+def _small_in_colour(data: bytes) -> Image.Image:
+    with _opened(data) as image, _memory_for(*image.size):
+        _decode_reduced(image, "RGB")
+        return _small(image).convert("RGB")
+
+
+def _decode_reduced(image: Image.Image, mode: str) -> bool:
+    """Whether the decoder can: a JPEG's scales by 1/2, 1/4, 1/8 for less work; no side gets shorter than measured."""
+    return image.draft(mode, _scaled(image.size, min(_MEASURED_SIDE, max(image.size)))) is not None
+
+
+def _small(image: Image.Image) -> Image.Image:
+    """At most 800 pixels; L where it is L, else RGB."""
+    if image.mode == "L":
+        small = image.reduce(max(1, max(image.size) // (2 * _MEASURED_SIDE)))
+    else:
+        small = _flat(image, 2 * _MEASURED_SIDE)
+    small.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE))
+    return small
 
 
 def _flat(image: Image.Image, longest: int) -> Image.Image:
@@ -287,27 +337,29 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _measure(image: Image.Image) -> Measures:
-    luminance = image.convert("L")
+def _of_luminance(luminance: Image.Image) -> dict[str, float]:
+    """Every measure but `chroma`."""
     laplacian = luminance.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128))
-    if min(image.size) > 2:  # the filter leaves the outermost pixels as they are: bright edges would count as sharp
-        laplacian = laplacian.crop((1, 1, image.width - 1, image.height - 1))
+    if min(luminance.size) > 2:  # the filter leaves the outermost pixels as they are: bright edges would count as sharp
+        laplacian = laplacian.crop((1, 1, luminance.width - 1, luminance.height - 1))
     cells = luminance.reduce(8)
     burnt, enclosed = _burnt_cells(cells)
     total = cells.width * cells.height
-    return Measures(
-        sharpness=round(ImageStat.Stat(laplacian).var[0], 1),
-        brightness=round(ImageStat.Stat(luminance).median[0], 1),
-        burnt_share=round(burnt / total, 4),
-        glare_share=round(enclosed / total, 4),
-        chroma=round(_chroma(image), 2),
-    )
+    return {
+        "sharpness": round(ImageStat.Stat(laplacian).var[0], 1),
+        "brightness": round(ImageStat.Stat(luminance).median[0], 1),
+        "burnt_share": round(burnt / total, 4),
+        "glare_share": round(enclosed / total, 4),
+    }
 
 
 def _burnt_cells(cells: Image.Image) -> tuple[int, int]:
     """How many cells are burnt out, and how many of them lie in spots that do not reach the edge."""
+    means = cells.tobytes()
+    if max(means) < _BURNT:  # as in most pictures
+        return 0, 0
     width, height = cells.size
-    burnt = {index for index, value in enumerate(cells.tobytes()) if value >= 250}
+    burnt = {index for index, value in enumerate(means) if value >= _BURNT}
     edge = {i for i in burnt if i % width in (0, width - 1) or i // width in (0, height - 1)}
     reached, frontier = set(edge), list(edge)
     while frontier:

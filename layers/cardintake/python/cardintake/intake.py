@@ -27,7 +27,7 @@ from cardintake.reasons import Reason
 from cardintake.recognition import OutOfTimeError, Recognised, Recognition
 from cardintake.records import Lease, LinksMovedError, Records, Settled, SupersededError, Tombstone
 from cardintake.routing import candidates
-from cardintake.scans import NO_SEQUENCER, Scan
+from cardintake.scans import NO_SEQUENCER, Continuation, Scan
 from cardintake.settings import Settings
 from cardintake.uploads import Upload, UploadGoneError, Uploads
 
@@ -38,7 +38,7 @@ _HOUR = 3600
 class Outcome:
     """What has become of a scan. `retry_in`: seconds after which it has to be tried again; None when it has not."""
 
-    scan: Scan
+    scan: Scan | Continuation
     status: str
     reasons: tuple[str, ...] = ()
     retry_in: int | None = None
@@ -77,12 +77,20 @@ class Intake:
         self._cases = cases
         self._announcements = announcements
 
-    def take(self, scan: Scan, budget: Budget) -> Outcome | Later:
-        """Begins a scan: erases a removed one, claims an uploaded one and works on it, unless it must be alone."""
+    def take(self, scan: Scan | Continuation, budget: Budget) -> Outcome | Later:
+        """Begins a scan: erases a removed one, claims an uploaded one and works on it, unless it must be alone.
+
+        Without time for it, an upload is claimed all the same: a message of ours can only tell of a record.
+        """
+        if isinstance(scan, Continuation):
+            if budget.remaining < limits.MIN_SECONDS_TO_BEGIN:
+                return Outcome(scan, "PROCESSING", retry_in=0)
+            known = self._records.scan_of(scan)
+            if isinstance(known, Settled):
+                return Outcome(scan, known.status, known.reasons)
+            scan = known
         if scan.removed:
             return self._erase(scan)
-        if budget.remaining < limits.MIN_SECONDS_TO_BEGIN:
-            return Outcome(scan, "PROCESSING", retry_in=0)
         try:
             claimed = self._claim(scan)
         except UploadGoneError:
@@ -101,7 +109,7 @@ class Intake:
         except SupersededError as superseded:
             # an erasure in between has not seen what was stored or used since
             if superseded.erased:
-                self._journal.erase(lease.answers)
+                self._journal.erase(lease.record_id, lease.answers)
             outcome = Outcome(scan, "ERASED" if superseded.erased else "PROCESSING")
         telemetry.info(
             "scan",
@@ -111,8 +119,11 @@ class Intake:
             waiting_for=outcome.waiting_for,
             attempts=lease.attempts,
             paid_calls=lease.paid_calls,
+            uncertain_calls=lease.uncertain_calls or None,
             milliseconds=round((time.monotonic() - started) * 1000),
         )
+        if outcome.retry_in is None and lease.uncertain_calls:
+            telemetry.count("UncertainCalls", lease.uncertain_calls)
         return outcome
 
     def _claim(self, scan: Scan) -> Lease | Settled:
@@ -123,7 +134,7 @@ class Intake:
     def _worked(self, scan: Scan, lease: Lease, budget: Budget) -> Outcome:
         if lease.unburied:
             # an erasure was interrupted before this upload; its event goes out with this record's
-            self._journal.erase(lease.unburied)
+            self._journal.erase(lease.record_id, lease.unburied)
         if lease.exhausted:
             lease.attempts -= 1
             return self._fail(scan, lease, Reason.PROCESSING_CRASHED)
@@ -172,13 +183,16 @@ class Intake:
             )
         return self._finish(scan, lease, upload, verdict, recognised, reading)
 
-    def _crop_keys(self, reading: Reading, recognised: Recognised) -> dict[str, str]:
+    def _crop_keys(self, lease: Lease, reading: Reading, recognised: Recognised) -> dict[str, str]:
         """What was cut out of the picture, stored; the record's attributes that say where."""
-        keys = {}
-        if (portrait := cut(reading.portrait, recognised.image)) is not None:
-            keys["portrait_key"] = self._journal.store_crop(recognised.content, "portrait", portrait)
-        if (card := cut(reading.card_image, recognised.image)) is not None:
-            keys["card_image_key"] = self._journal.store_crop(recognised.content, "card", card)
+        portrait, card = cut(reading.portrait, recognised.image), cut(reading.card_image, recognised.image)
+        if portrait is not None or card is not None:
+            self._records.remember(lease)
+        keys, content = {}, recognised.content
+        if portrait is not None:
+            keys["portrait_key"] = self._journal.store_crop(content, lease.record_id, "portrait", portrait)
+        if card is not None:
+            keys["card_image_key"] = self._journal.store_crop(content, lease.record_id, "card", card)
         return keys
 
     # how a scan ends --------------------------------------------------------------------------------------------------
@@ -201,7 +215,7 @@ class Intake:
                 "provider": recognised.provider.name,
                 "provider_request_id": reading.request_id,
                 "recognized_at": iso(recognised.answer.answered_at.timestamp()),
-                **self._crop_keys(reading, recognised),
+                **self._crop_keys(lease, reading, recognised),
             }
         elif upload.size <= limits.MAX_OBJECT_BYTES:
             attributes["content_sha256"] = upload.sha256()
@@ -284,7 +298,7 @@ class Intake:
 
     def bury(self, tombstone: Tombstone) -> None:
         """Deletes what the scan used, says so, and only then forgets what there was to delete."""
-        self._journal.erase(tombstone.answer_keys)
+        self._journal.erase(tombstone.record_id, tombstone.answer_keys)
         self._cases.leave(tombstone.record_id, tombstone.link_keys)
         if self._announcements.deliver([Event(**item) for item in tombstone.outbox]):
             self._records.buried(tombstone)

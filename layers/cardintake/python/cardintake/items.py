@@ -1,18 +1,19 @@
-"""DynamoDB items as plain dictionaries, and the one place that knows how time is written in them."""
+"""DynamoDB items as plain dictionaries, and the one place that knows how time is written in them.
+
+The same forms as boto3's serializer gives, for the types that items of ours have: importing boto3 costs a start-up
+more than the clients of DynamoDB and S3 together would without it.
+"""
 
 from collections.abc import Iterable, Mapping
+from collections.abc import Set as AbstractSet
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any
 
-from boto3.dynamodb.types import TypeDeserializer, TypeSerializer
 from botocore.exceptions import ClientError
 
 from cardintake.aws import error_code
-
-_serialize = TypeSerializer().serialize
-_deserialize = TypeDeserializer().deserialize
 
 # the index by which `sweep` finds what is unfinished: `due_shard` spreads it, `due_at` (epoch seconds) orders it
 DUE_INDEX = "due"
@@ -21,12 +22,12 @@ DUE_SHARDS = "0123456789abcdef"
 
 def marshalled(values: Mapping[str, object]) -> dict[str, Any]:
     """`{":name": value}` for DynamoDB; members that are None are left out."""
-    return {name: _serialize(value) for name, value in values.items() if value is not None}
+    return {name: _typed(value) for name, value in values.items() if value is not None}
 
 
 def plain(item: Mapping[str, Any] | None) -> dict[str, Any]:
     """An item as Python values, whole numbers as int; None as an empty dictionary."""
-    return {name: _whole(_deserialize(value)) for name, value in (item or {}).items()}
+    return {name: _plain(value) for name, value in (item or {}).items()}
 
 
 def due_shard(record_id: str) -> str:
@@ -39,14 +40,47 @@ def iso(moment: float) -> str:
     return datetime.fromtimestamp(moment, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _whole(value: object) -> object:
-    if isinstance(value, Decimal):
-        return int(value) if value == value.to_integral_value() else float(value)
-    if isinstance(value, list):
-        return [_whole(member) for member in value]
-    if isinstance(value, dict):
-        return {name: _whole(member) for name, member in value.items()}
+def _typed(value: object) -> dict[str, Any]:
+    """A value as DynamoDB names its type. Raises TypeError for what has none, and for float, which would be inexact."""
+    match value:
+        case str():
+            return {"S": value}
+        case bool():
+            return {"BOOL": value}
+        case int() | Decimal():
+            return {"N": str(value)}
+        case None:
+            return {"NULL": True}
+        case Mapping():
+            return {"M": {name: _typed(member) for name, member in value.items()}}
+        case list() | tuple():
+            return {"L": [_typed(member) for member in value]}
+        case AbstractSet() if value and all(isinstance(member, str) for member in value):
+            return {"SS": list(value)}
+    raise TypeError(f"no attribute of an item can be a {type(value).__name__}")
+
+
+def _plain(typed: Mapping[str, Any]) -> object:
+    ((kind, value),) = typed.items()
+    match kind:
+        case "N":
+            return _number(value)
+        case "NULL":
+            return None
+        case "M":
+            return {name: _plain(member) for name, member in value.items()}
+        case "L":
+            return [_plain(member) for member in value]
+        case "NS":
+            return {_number(member) for member in value}
+        case "SS" | "BS":
+            return set(value)
     return value
+
+
+def _number(text: str) -> int | float:
+    number = Decimal(text)
+    return int(number) if number == number.to_integral_value() else float(number)
 
 
 @dataclass(slots=True)
@@ -57,12 +91,12 @@ class Update:
     actions. `values` are the placeholders of these and the condition, `aliases` the attributes that those name.
     """
 
-    attributes: Mapping[str, object] = field(default_factory=dict)
+    attributes: Mapping[str, object] = field(default_factory=dict, repr=False)
     absent: Iterable[str] = ()
     sets: list[str] = field(default_factory=list)
     adds: list[str] = field(default_factory=list)
     deletes: list[str] = field(default_factory=list)
-    values: dict[str, object] = field(default_factory=dict)
+    values: dict[str, object] = field(default_factory=dict, repr=False)
     aliases: Iterable[str] = ()
 
     def request(self, table: str, record_id: str, condition: str) -> Any:

@@ -33,9 +33,9 @@ _DAY = 86400
 _CONFLICTS = 5
 
 
-def crop_key(answer_key: str, crop: CropName) -> str:
-    """Below the answer's own key, so that whoever deletes the answer knows where to look."""
-    return f"{answer_key}/{crop}"
+def crop_key(answer_key: str, record_id: str, crop: CropName) -> str:
+    """Below the answer's own key, so that whoever deletes the answer knows where to look; each record has its own."""
+    return f"{answer_key}/{record_id.removeprefix('scan_')}/{crop}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +117,7 @@ class Journal:
         count = self._records.counting_call(lease, content.sha256, content.answer_key)
         met = self._transact(put, count)
         if met is None:
+            lease.counted.add(content.answer_key)
             lease.paid_calls += 1
             lease.uncertain_calls += 1
             return None
@@ -204,9 +205,9 @@ class Journal:
             Bucket=self._settings.answers_bucket, Key=content.answer_key, Body=answer.body, Metadata=metadata
         )
 
-    def store_crop(self, content: Content, crop: CropName, image: bytes) -> str:
-        """A portrait or card cut out of the picture, beside the answer that told of it. Returns its key."""
-        key = crop_key(content.answer_key, crop)
+    def store_crop(self, content: Content, record_id: str, crop: CropName, image: bytes) -> str:
+        """A portrait or card cut out of the record's picture, beside the answer that told of it. Returns its key."""
+        key = crop_key(content.answer_key, record_id, crop)
         kind = "image/png" if image.startswith(b"\x89PNG") else "image/jpeg"
         self._s3.put_object(Bucket=self._settings.answers_bucket, Key=key, Body=image, ContentType=kind)
         return key
@@ -229,10 +230,10 @@ class Journal:
             request_id=metadata.get("request-id"),
         )
 
-    def erase(self, keys: Iterable[str]) -> None:
-        """Deletes stored answers by their keys, what was cut out by them, and the claims of their content."""
+    def erase(self, record_id: str, keys: Iterable[str]) -> None:
+        """Deletes stored answers by their keys, what was cut out for this record, and the claims of their content."""
         for key in sorted(keys):
-            for each in (*(crop_key(key, crop) for crop in _CROPS), key):
+            for each in (*(crop_key(key, record_id, crop) for crop in _CROPS), key):
                 self._s3.delete_object(Bucket=self._settings.answers_bucket, Key=each)
             self._dynamodb.delete_item(
                 TableName=self._settings.cards_table,

@@ -3,6 +3,12 @@
 # images (design: what is refused unread)
 MAX_OBJECT_BYTES = 50 * 1000 * 1000
 MAX_PIXELS = 100 * 1000 * 1000
+MAX_DECODED_BYTES = 100 * 1000 * 1000  # except of a JPEG, which is scaled down while it is decoded; see images
+MAX_SCANNED_PIXELS = 300 * 1000 * 1000  # of a JPEG with several scans: components and further scans, times pixels
+MAX_SLOW_BYTES = 14 * 1000 * 1000  # of a JPEG with several scans and of a WebP: each byte costs hundreds of steps
+MAX_IMAGE_PARTS = 20_000  # segments, chunks, blocks, stray bytes
+MAX_EXIF_BYTES = 1000 * 1000
+MAX_TAG_VALUES = 65_536  # numbers in a TIFF's directory: strips, most of all
 
 # provider answers: the largest documented answer is a card and a portrait in base64 beside the text
 MAX_ANSWER_BYTES = 32 * 1000 * 1000
@@ -13,7 +19,8 @@ WORKERS = 10
 # seconds
 WRITE_DOWN_SECONDS = 4.0  # kept back of every invocation to store how things stand
 MIN_SECONDS_TO_BEGIN = 6.0  # a scan is not begun with less: claim, fetch, one provider call
-CONNECT_SECONDS = 3.0
+CONNECT_SECONDS = 3.0  # to each of a host's addresses, and for TLS
+KEEP_ALIVE_SECONDS = 50.0  # an idle connection is used again; load balancers close theirs after 60 and more
 PROVIDER_SECONDS = 30.0  # one provider call at most
 RETRY_ONCE_SECONDS = 0.5  # before a picture that the provider had trouble with is sent again
 TRIES_IN_INVOCATION = 3  # of a call that the provider has not billed

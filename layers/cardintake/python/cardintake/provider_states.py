@@ -117,6 +117,14 @@ class ProviderStates:
         state = self._state(provider)
         return "error_class" in state and state.get("version") == version and state["paused_until"] > self._clock()
 
+    def trouble(self, provider: str) -> tuple[str | None, bool]:
+        """The error class for which it is paused, if it is, and whether what was bought in advance runs out.
+
+        A pause lasts until a call has worked, also while nobody calls.
+        """
+        state = self._state(provider)
+        return state.get("error_class"), "balance_low" in state
+
     def worked(self, permit: Permit) -> None:
         """The provider answered: its credentials work, and a pause is over."""
         if permit.trial_owner is None and not permit.failures and not permit.paused:

@@ -170,8 +170,8 @@ TEXTS: Mapping[Reason, Text] = {
         "Ask for a photo as JPEG or PNG.",
     ),
     Reason.IMAGE_TOO_LARGE: Text(
-        "The file is above 50 MB or 100 megapixels, and was not opened.",
-        "Ask for a smaller photo.",
+        "The file is above 50 MB or 100 megapixels, or takes too much work to decode.",
+        "Ask for a smaller photo, as JPEG.",
     ),
     Reason.IMAGE_TOO_SMALL: Text(
         "The picture is smaller than the provider's smallest size.",

@@ -242,7 +242,7 @@ class Recognition:
     def _permitted(self, provider: str, version: str, request: _Request) -> Permit:
         """Leave to call; waits a little while another call is trying the credentials. Raises PausedError."""
         until = min(limits.TWIN_SECONDS, request.budget.remaining - limits.MIN_SECONDS_TO_BEGIN)
-        waited = 0.0
+        waited, pause = 0.0, 0.25
         while True:
             try:
                 return self._states.permit(provider, version, request.lease.owner)
@@ -253,8 +253,8 @@ class Recognition:
                         "its credentials are being tried by another scan",
                         retry_after=limits.MIN_DELAY_SECONDS,
                     ) from None
-                self._sleep(0.25)
-                waited += 0.25
+                self._sleep(pause)
+                waited, pause = waited + pause, min(1.0, pause * 2)
 
     def _found(self, provider: Provider, content: Content, image: FittedImage, request: _Request) -> Recognised | None:
         """Claims the content: None when the call is ours to make, else the answer that is there already.
@@ -296,8 +296,11 @@ class Recognition:
         """The one call that is paid for, counted already; its answer is in the journal when this returns."""
         lease = request.lease
         counted: list[str | None] = []
+        paid_before, started = lease.paid_calls - 1, time.monotonic()
 
-        def pay_again() -> None:
+        def pay_again(answered: bool) -> None:
+            if not answered:
+                lease.uncertain_calls += 1  # the first call stays so
             counted.append(self._spending.count(provider.name))
             self._journal.count_again(content, lease)
 
@@ -310,6 +313,8 @@ class Recognition:
             if not isinstance(error, SpendingCapError):
                 self._report(error, request)
             self._correct(error, lease, counted)
+            if counted:
+                self._measure(provider, error.error_class, started, lease.paid_calls - paid_before)
             self._journal.release(content, lease)
             if isinstance(error, ConfigurationError):
                 # read once more: a new content is tried like any other that has not been seen to work
@@ -324,6 +329,7 @@ class Recognition:
             else:
                 self._states.undecided(permit)
             raise
+        self._measure(provider, telemetry.ANSWERED, started, lease.paid_calls - paid_before)
         lease.answers.add(content.answer_key)
         self._journal.store(content, answer)
         lease.uncertain_calls -= 1
@@ -340,6 +346,11 @@ class Recognition:
             lease.uncertain_calls -= 1
             if counted:
                 self._spending.give_back(counted[-1])
+
+    @staticmethod
+    def _measure(provider: Provider, error_class: str, started: float, paid_calls: int) -> None:
+        milliseconds = round((time.monotonic() - started) * 1000)
+        telemetry.provider_call(provider.name, error_class, milliseconds=milliseconds, paid_calls=paid_calls)
 
     @staticmethod
     def _report(error: ProviderError, request: _Request) -> None:

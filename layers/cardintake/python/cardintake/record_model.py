@@ -388,7 +388,7 @@ type Record = Annotated[
 @cache
 def record_adapter() -> TypeAdapter[Record]:
     """Validates and describes records of every status."""
-    return TypeAdapter(Record)
+    return TypeAdapter(Record, config=ConfigDict(hide_input_in_errors=True))  # the models' own is not asked for it
 
 
 def parse_record(item: Mapping[str, Any]) -> Record:

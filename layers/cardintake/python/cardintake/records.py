@@ -22,9 +22,9 @@ from botocore.exceptions import ClientError
 
 from cardintake.announcements import SCHEMA_VERSION, Event
 from cardintake.aws import error_code
-from cardintake.items import Update, condition_failed, due_shard, iso, plain
+from cardintake.items import Update, condition_failed, due_shard, iso, marshalled, plain
 from cardintake.reasons import Reason
-from cardintake.scans import NO_SEQUENCER, Scan
+from cardintake.scans import NO_SEQUENCER, Continuation, Scan
 from cardintake.settings import Settings
 
 if TYPE_CHECKING:
@@ -74,6 +74,7 @@ class Lease:
     case_id: str | None = None
     outbox: list[dict[str, str]] = field(default_factory=list)
     answers: set[str] = field(default_factory=set)  # stored answers that this attempt put into the bucket or used
+    counted: set[str] = field(default_factory=set)  # those whose call was counted, with which the record knows them
     unburied: frozenset[str] = frozenset()  # answers that an erasure before this upload had still to delete
     link_keys: frozenset[str] = frozenset()  # items that list this record, also of an earlier upload
 
@@ -153,6 +154,25 @@ class Records:
             outbox=before.get("outbox", []),
             unburied=frozenset(before.get("answer_keys", ())) if before.get("status") == "ERASED" else frozenset(),
             link_keys=frozenset(before.get("link_keys", ())),
+        )
+
+    def scan_of(self, told: Continuation) -> Scan | Settled:
+        """The scan that a message of ours is to carry on, as its record has it."""
+        answer = self._dynamodb.get_item(
+            TableName=self._settings.cards_table, Key=marshalled({"record_id": told.record_id}), ConsistentRead=True
+        )
+        item = plain(answer.get("Item"))
+        if "key" not in item:
+            return Settled("ERASED")
+        return Scan(
+            bucket=item["bucket"],
+            key=item["key"],
+            etag=item.get("etag"),
+            size=item.get("size"),
+            sequencer=item["sequencer"],
+            version_id=item.get("version_id"),
+            ticket=told.ticket,
+            redrive=told.redrive,
         )
 
     def _reopen(self, scan: Scan, failed_at: str, owner: str, now: float) -> Lease | Settled:
@@ -333,6 +353,14 @@ class Records:
         self._write(lease, self._remembering(lease, Update(values, ("lease_owner", "lease_until"))))
         return ticket
 
+    def remember(self, lease: Lease) -> None:
+        """Enters the answers that are used before anything is stored beside them, lest an erasure miss that.
+
+        Raises SupersededError.
+        """
+        if not lease.answers <= lease.counted:
+            self._write(lease, self._remembering(lease, Update()))
+
     @staticmethod
     def _remembering(lease: Lease, update: Update) -> Update:
         """Adds the answers that were used, so that an erasure finds them."""
@@ -415,8 +443,8 @@ class Records:
     def erase(self, scan: Scan, event: Event) -> Tombstone | Settled:
         """Makes the record a tombstone against late deliveries, with `event` in its outbox.
 
-        Settled when the record is newer than this removal, or the erasure was finished before. A removal without
-        sequencer (a sample) erases what is there.
+        Settled when the record is newer than this removal, of another version of the object than was removed, or the
+        erasure was finished before. A removal without sequencer (a sample) erases what is there.
         """
         now = self._clock()
         update = Update(
@@ -427,7 +455,8 @@ class Records:
                 "due_shard": due_shard(scan.record_id),
                 "due_at": int(now) + 60,
             },
-            absent=_OF_ONE_UPLOAD + _OF_LIFE,
+            # until when a worker may still store an answer has to outlive an erasure that is interrupted
+            absent=[name for name in _OF_ONE_UPLOAD + _OF_LIFE if name != "lease_until"],
             sets=["#outbox = list_append(if_not_exists(#outbox, :none), :event)"],
             values={":none": [], ":event": [event.as_item()], ":new_sequencer": scan.sequencer},
             aliases=("outbox", "sequencer"),
@@ -438,6 +467,10 @@ class Records:
         else:
             update.attributes = {**update.attributes, "sequencer": scan.sequencer}
             older = "#sequencer < :new_sequencer"
+        if scan.version_id is not None:
+            update.values[":removed"] = scan.version_id
+            of_this = "(attribute_not_exists(#version_id) OR #version_id = :removed)"
+            older = f"{older} AND #status <> :status AND {of_this}"
         request = update.request(
             self._settings.cards_table, scan.record_id, f"attribute_not_exists(record_id) OR {older}"
         )
@@ -469,7 +502,7 @@ class Records:
         if tombstone.answer_keys and tombstone.lease_until is not None and tombstone.lease_until > self._clock():
             update = Update({"due_at": tombstone.lease_until + 1}, absent=("outbox", "link_keys"))
         else:
-            update = Update(absent=("outbox", "answer_keys", "link_keys", "due_shard", "due_at"))
+            update = Update(absent=("outbox", "answer_keys", "link_keys", "lease_until", "due_shard", "due_at"))
         update.aliases, update.values = ("status",), {":erased": "ERASED"}
         try:
             self._dynamodb.update_item(
@@ -486,5 +519,5 @@ def tombstone_of(item: Mapping[str, Any]) -> Tombstone:
         frozenset(item.get("answer_keys", ())),
         frozenset(item.get("link_keys", ())),
         tuple(item.get("outbox", ())),
-        item.get("lease_until") if item.get("status") == "PROCESSING" else None,
+        item.get("lease_until"),
     )

@@ -1,10 +1,9 @@
 """What comes in: every shape of event in which an upload or a removal reaches us, as scans.
 
 S3 notifications carry URL-encoded keys (`+` is a space), EventBridge events raw ones. One event or message may hold
-several scans. Nothing here knows AWS's API; a scan can be written as a message that says the same (`Scan.message`).
+several scans. Nothing here knows AWS's API.
 
-Beside `Records`, messages of our own carry `ticket` (of a wait) and `redrive`: the upload's notification that is sent
-again to reopen its record, with the `updated_at` of the failure that it is to end.
+Messages of our own (`Continuation`) name the record instead: people write names into keys.
 """
 
 import hashlib
@@ -15,11 +14,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Any
-from urllib.parse import quote_plus, unquote_plus
+from urllib.parse import unquote_plus
 
 # S3 sequencers are hexadecimal and of any length; the shorter is padded with zeros on the right to compare.
 SEQUENCER_DIGITS = 64
 NO_SEQUENCER = "0" * SEQUENCER_DIGITS
+_RECORD_ID = re.compile("scan_[0-9a-f]{32}")
 
 
 class UnknownEventError(ValueError):
@@ -41,8 +41,8 @@ class Scan:
     size: int | None = None
     sequencer: str = NO_SEQUENCER
     version_id: str | None = None
-    ticket: str | None = None  # of a message of our own; see records.Records.wait
-    redrive: str | None = None  # `updated_at` of the FAILED record that this message is to reopen
+    ticket: str | None = None  # these two of a message of our own: see Continuation
+    redrive: str | None = None
 
     @cached_property
     def record_id(self) -> str:
@@ -53,24 +53,22 @@ class Scan:
         """The same scan, its etag known."""
         return replace(self, etag=etag)
 
-    def message(self, ticket: str | None = None) -> str:
-        """An S3 notification (JSON text) that says what this scan says, with the ticket of its record's wait."""
-        ours = {"ticket": ticket, "redrive": self.redrive}
-        described: dict[str, object] = {"key": quote_plus(self.key, safe="/", errors="surrogatepass")}
-        if self.size is not None:
-            described["size"] = self.size
-        if self.etag is not None:
-            described["eTag"] = self.etag
-        if self.version_id is not None:
-            described["versionId"] = self.version_id
-        if self.sequencer != NO_SEQUENCER:
-            described["sequencer"] = self.sequencer
-        record = {
-            "eventSource": "aws:s3",
-            "eventName": "ObjectRemoved:Delete" if self.removed else "ObjectCreated:Put",
-            "s3": {"bucket": {"name": self.bucket}, "object": described},
-        }
-        return json.dumps({"Records": [record]} | {name: value for name, value in ours.items() if value})
+
+@dataclass(frozen=True, slots=True)
+class Continuation:
+    """A message of our own: the record of a scan that is to go on, which tells the rest.
+
+    `ticket`: of the record's wait, see records.Records.wait. `redrive`: `updated_at` of the FAILED record to reopen.
+    """
+
+    record_id: str
+    ticket: str | None = None
+    redrive: str | None = None
+
+    def message(self) -> str:
+        """As JSON text."""
+        named = {"record_id": self.record_id, "ticket": self.ticket, "redrive": self.redrive}
+        return json.dumps({name: value for name, value in named.items() if value is not None})
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +76,7 @@ class Delivery:
     """What arrived together: one SQS message, or one direct event (`message_id` None)."""
 
     message_id: str | None
-    scans: tuple[Scan, ...]
+    scans: tuple[Scan | Continuation, ...]
     receive_count: int = 1
 
 
@@ -114,7 +112,7 @@ def parse(event: object) -> Arrivals:
     return Arrivals(from_queue=True, deliveries=tuple(deliveries), unreadable=tuple(unreadable))
 
 
-def of_message(body: str) -> tuple[Scan, ...]:
+def of_message(body: str) -> tuple[Scan | Continuation, ...]:
     """The scans that a message's body tells of. Raises UnknownEventError, which says why and quotes nothing."""
     try:
         event = json.loads(body)
@@ -144,10 +142,12 @@ def _is_sqs(record: object) -> bool:
     return isinstance(record, Mapping) and record.get("eventSource") == "aws:sqs" and "body" in record
 
 
-def _scans_of(event: object) -> tuple[Scan, ...]:
+def _scans_of(event: object) -> tuple[Scan | Continuation, ...]:
     """Scans of one S3 notification, EventBridge event or test event; folder keys and other events give none."""
     if not isinstance(event, Mapping):
         raise UnknownEventError("neither an S3 notification nor an EventBridge event")
+    if "record_id" in event:
+        return (_continuation(event),)
     try:
         if event.get("Event") == "s3:TestEvent":
             return ()
@@ -161,18 +161,22 @@ def _scans_of(event: object) -> tuple[Scan, ...]:
         if isinstance(error, UnknownEventError):
             raise
         raise UnknownEventError("an S3 event without the members that S3 documents") from None
-    ticket, redrive = (value if isinstance(value := event.get(name), str) else None for name in ("ticket", "redrive"))
-    return tuple(
-        replace(scan, ticket=ticket, redrive=redrive)
-        for scan in found
-        if scan is not None and not scan.key.endswith("/")
-    )
+    return tuple(scan for scan in found if scan is not None and not scan.key.endswith("/"))
+
+
+def _continuation(event: Mapping[str, Any]) -> Continuation:
+    named = {name: event[name] for name in ("record_id", "ticket", "redrive") if name in event}
+    if not all(isinstance(value, str) for value in named.values()) or not _RECORD_ID.fullmatch(named["record_id"]):
+        raise UnknownEventError("a message of our own without a record's id")
+    if len(named) == 1:
+        raise UnknownEventError("a message of our own without ticket and redrive")
+    return Continuation(**named)
 
 
 def _from_notification(record: Mapping[str, Any]) -> Scan | None:
     if record["eventSource"] != "aws:s3":
         raise UnknownEventError("not an event of S3")
-    kind = str(record["eventName"]).removeprefix("s3:").partition(":")[0]
+    kind, _, how = str(record["eventName"]).removeprefix("s3:").partition(":")
     if kind not in ("ObjectCreated", "ObjectRemoved"):
         return None  # tagging, restoring, lifecycle: nothing was uploaded and nobody asked for erasure
     described = record["s3"]["object"]
@@ -182,7 +186,8 @@ def _from_notification(record: Mapping[str, Any]) -> Scan | None:
         described,
         removed=kind == "ObjectRemoved",
         etag=described.get("eTag"),
-        version_id=described.get("versionId"),
+        # the version of a delete marker is none of an upload
+        version_id=described.get("versionId") if how != "DeleteMarkerCreated" else None,
         sample=str(record.get("eventTime", "")).startswith("1970-"),
     )
 
@@ -202,7 +207,7 @@ def _from_eventbridge(event: Mapping[str, Any]) -> Scan | None:
         described,
         removed=kind == "Object Deleted",
         etag=described.get("etag"),
-        version_id=described.get("version-id"),
+        version_id=described.get("version-id") if detail.get("deletion-type") != "Delete Marker Created" else None,
         sample=str(event.get("time", "")).startswith("1970-"),
     )
 

@@ -63,7 +63,7 @@ class LookupKey:
                     return self._without(f"cannot be read ({error_code(error)})")
                 if not (text := answer.get("SecretString")):
                     return self._without("is empty")
-                self._key = text.encode()
+                self._key = text.encode("utf-8", "surrogatepass")
             return self._key
 
     @staticmethod

@@ -66,6 +66,12 @@ class Settings(BaseModel):
     case_id_pattern: re.Pattern[str] = re.compile(DEFAULT_CASE_ID)
     aws_endpoint_url: str | None = None
 
+    @property
+    def providers_in_use(self) -> tuple[str, ...]:
+        """Each provider once, in the order in which PROVIDERS and ROUTES name them."""
+        routed = (name for _, names in self.routes for name in names)
+        return tuple(dict.fromkeys((*self.providers, *routed)))
+
     @classmethod
     def from_environment(cls, environment: Mapping[str, str], known_providers: Iterable[str]) -> Self:
         """Reads the variables; an empty one counts as not set. Raises SettingsError."""

@@ -18,8 +18,9 @@ from cardintake.intake import Intake
 from cardintake.items import DUE_INDEX, DUE_SHARDS, marshalled, plain
 from cardintake.orphans import Orphans
 from cardintake.provider_states import ProviderStates
+from cardintake.reasons import Reason
 from cardintake.records import Records, tombstone_of
-from cardintake.scans import Scan
+from cardintake.scans import Continuation
 from cardintake.settings import Settings
 
 if TYPE_CHECKING:
@@ -28,6 +29,12 @@ if TYPE_CHECKING:
 
 _SECONDS_AN_ITEM = 2.0
 _BATCH = 100  # BatchGetItem takes no more at a time
+# what a scan waits for while its provider is paused, by error class
+_WAITED_FOR = {
+    "configuration": Reason.PROVIDER_MISCONFIGURED,
+    "quota": Reason.PROVIDER_QUOTA,
+    "unavailable": Reason.PROVIDER_UNAVAILABLE,
+}
 
 
 @dataclass(slots=True)
@@ -79,6 +86,7 @@ class Sweep:
         self._measure_others(swept)
         telemetry.count("SweptScans", swept.sent_again)
         telemetry.count("OldestUnfinishedSeconds", swept.oldest_seconds)
+        self._watch_providers()
         self._erase_orphans(budget, swept)
         return swept
 
@@ -119,15 +127,8 @@ class Sweep:
     def _sent_again(self, item: dict[str, Any]) -> bool:
         if self._settings.queue_url is None or (ticket := self._records.overdue(item)) is None:
             return False
-        scan = Scan(
-            bucket=item["bucket"],
-            key=item["key"],
-            etag=item.get("etag"),
-            size=item.get("size"),
-            sequencer=item["sequencer"],
-            version_id=item.get("version_id"),
-        )
-        self._sqs().send_message(QueueUrl=self._settings.queue_url, MessageBody=scan.message(ticket))
+        again = Continuation(item["record_id"], ticket)
+        self._sqs().send_message(QueueUrl=self._settings.queue_url, MessageBody=again.message())
         return True
 
     def _measure_others(self, swept: Swept) -> None:
@@ -159,6 +160,19 @@ class Sweep:
     def _measure(self, item: dict[str, Any], swept: Swept) -> None:
         began = item.get("waiting_since") or datetime.fromisoformat(item["created_at"]).timestamp()
         swept.oldest_seconds = max(swept.oldest_seconds, int(self._clock() - began))
+
+    def _watch_providers(self) -> None:
+        """Says who is paused, zero included: an alarm on it ends when the pause does."""
+        paused, running_out = dict.fromkeys(_WAITED_FOR, 0), 0
+        for provider in self._settings.providers_in_use:
+            error_class, runs_out = self._states.trouble(provider)
+            running_out += runs_out
+            if error_class is not None:
+                paused[error_class] += 1
+                telemetry.info("provider is paused", provider=provider, waiting_for=_WAITED_FOR[error_class].value)
+        for error_class, providers in paused.items():
+            telemetry.providers_paused(error_class, providers)
+        telemetry.count("ProvidersRunningOut", running_out)
 
     def _erase_orphans(self, budget: Budget, swept: Swept) -> None:
         for removal in self._orphans.removals(budget):

@@ -5,16 +5,26 @@ key, a value that was read, an answer or an exception's text.
 """
 
 import logging
+import os
 import re
 from collections.abc import Iterable
 
 from aws_lambda_powertools import Logger, Metrics
-from aws_lambda_powertools.metrics import MetricUnit, single_metric
+from aws_lambda_powertools.metrics import EphemeralMetrics, MetricUnit
 
 # an id that looks like an identity number is not written down, whoever sends it
 _IDENTITY_NUMBER = re.compile(r"[0-9]{15}|[0-9]{17}[0-9Xx]")
-_logger = Logger(service="cardintake", log_uncaught_exceptions=False, use_rfc3339=True)
-_metrics = Metrics(namespace="cardintake", service="cardintake")
+_SERVICE = "cardintake"
+# the stack's name: two stacks in an account must not share their alarms
+_NAMESPACE = os.environ.get("POWERTOOLS_METRICS_NAMESPACE") or _SERVICE
+_logger = Logger(service=_SERVICE, log_uncaught_exceptions=False, use_rfc3339=True)
+_metrics = Metrics(namespace=_NAMESPACE, service=_SERVICE)
+
+ANSWERED = "none"
+"""Stands for the error class of calls that were answered."""
+# milliseconds of the invocation's calls by provider and error class, and how many were paid for by provider
+_calls: dict[tuple[str, str], list[int]] = {}
+_paid: dict[str, list[int]] = {}
 
 # libraries log URLs (httpx), headers (botocore), EXIF (Pillow): none of it reaches a handler, whatever the root's level
 for _name in ("httpx", "httpcore", "botocore", "boto3", "urllib3", "s3transfer", "PIL"):
@@ -38,6 +48,7 @@ def info(
     delay_seconds: int | None = None,
     attempts: int | None = None,
     paid_calls: int | None = None,
+    uncertain_calls: int | None = None,
     milliseconds: int | None = None,
     count: int | None = None,
 ) -> None:
@@ -51,6 +62,7 @@ def info(
         "delay_seconds": delay_seconds,
         "attempts": attempts,
         "paid_calls": paid_calls,
+        "uncertain_calls": uncertain_calls,
         "milliseconds": milliseconds,
         "count": count,
     }
@@ -65,16 +77,28 @@ def provider_error(
     if request_id and not _IDENTITY_NUMBER.fullmatch(request_id):
         extra["provider_request_id"] = request_id
     _logger.warning("provider error", extra=extra)
-    with single_metric(name="ProviderErrors", unit=MetricUnit.Count, value=1, namespace="cardintake") as metric:
-        metric.add_dimension(name="provider", value=provider)
-        metric.add_dimension(name="error_class", value=error_class)
+    _measured("ProviderErrors", MetricUnit.Count, [1], {"provider": provider, "error_class": error_class})
+
+
+def provider_call(provider: str, error_class: str, *, milliseconds: int, paid_calls: int) -> None:
+    """A question to a provider, its further tries in this invocation included, and how many of them may be billed.
+
+    `error_class`: how it ended, ANSWERED for well.
+    """
+    _calls.setdefault((provider, error_class), []).append(milliseconds)
+    if paid_calls:
+        _paid.setdefault(provider, []).append(paid_calls)
+
+
+def providers_paused(error_class: str, providers: int) -> None:
+    """How many providers nobody calls at the moment, for this class of error."""
+    _measured("ProvidersPaused", MetricUnit.Count, [providers], {"error_class": error_class})
 
 
 def balance(provider: str, left: int) -> None:
     """How many recognitions are left with a provider that sells them in advance."""
     _logger.info("balance", extra={"provider": provider, "balance": left})
-    with single_metric(name="ProviderBalance", unit=MetricUnit.Count, value=left, namespace="cardintake") as metric:
-        metric.add_dimension(name="provider", value=provider)
+    _measured("ProviderBalance", MetricUnit.Count, [left], {"provider": provider})
 
 
 def crashed(error: BaseException, *, record_id: str | None = None) -> None:
@@ -91,6 +115,7 @@ def crashed(error: BaseException, *, record_id: str | None = None) -> None:
         "unexpected error",
         extra={"record_id": record_id, "error": type(error).__name__, "aws_code": aws_code, "where": frames[-8:]},
     )
+    count("UnexpectedErrors")
 
 
 def count(name: str, value: float = 1) -> None:
@@ -99,6 +124,27 @@ def count(name: str, value: float = 1) -> None:
 
 
 def flush() -> None:
-    """Writes the invocation's metrics, if any, as one embedded-metric line."""
+    """Writes the invocation's metrics, if any: one embedded-metric line, and some for each provider that was called."""
     if _metrics.metric_set:
         _metrics.flush_metrics()
+    while _calls:
+        (provider, error_class), milliseconds = _calls.popitem()
+        by_class = {"error_class": error_class}
+        sets = ({"provider": provider, **by_class}, by_class)
+        _measured("ProviderMilliseconds", MetricUnit.Milliseconds, milliseconds, *sets)
+    while _paid:
+        provider, paid_calls = _paid.popitem()
+        _measured("PaidCalls", MetricUnit.Count, [sum(paid_calls)], {"provider": provider}, {})
+
+
+def _measured(name: str, unit: MetricUnit, values: Iterable[float], *dimension_sets: dict[str, str]) -> None:
+    """Writes a metric with dimensions of its own. An alarm sees one set of dimensions, and no sum over others."""
+    first, *others = dimension_sets
+    metrics = EphemeralMetrics(namespace=_NAMESPACE, service=_SERVICE)
+    for dimension, of in first.items():
+        metrics.add_dimension(name=dimension, value=of)
+    for dimensions in others:
+        metrics.add_dimensions(**dimensions, service=_SERVICE)
+    for value in values:
+        metrics.add_metric(name=name, unit=unit, value=value)
+    metrics.flush_metrics()

@@ -10,7 +10,7 @@ from botocore.exceptions import BotoCoreError, ClientError
 from cardintake import limits, telemetry
 from cardintake.budget import Budget
 from cardintake.intake import Intake, Later, Outcome
-from cardintake.scans import Arrivals, Scan
+from cardintake.scans import Arrivals, Continuation, Scan
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -57,7 +57,7 @@ class Worklist:
         self._count(outcomes, len(arrivals.unreadable))
         return Done(outcomes, tuple(dict.fromkeys(failed)))
 
-    def _begin(self, scan: Scan, budget: Budget, *, again: bool) -> _Ended | Later:
+    def _begin(self, scan: Scan | Continuation, budget: Budget, *, again: bool) -> _Ended | Later:
         try:
             outcome = self._intake.take(scan, budget)
         except Exception as error:  # noqa: BLE001 - one scan's crash must not take the others along
@@ -77,7 +77,7 @@ class Worklist:
         return _Ended(outcome, returns)
 
     @staticmethod
-    def _crashed(scan: Scan, error: Exception) -> Outcome:
+    def _crashed(scan: Scan | Continuation, error: Exception) -> Outcome:
         """The lease runs out and the attempt counts; the message comes back by its visibility timeout."""
         telemetry.crashed(error, record_id=scan.record_id)
         return Outcome(scan, "PROCESSING", retry_in=-1)
@@ -86,14 +86,15 @@ class Worklist:
         """A waiting scan goes to the queue as a message of its own; a crashed one comes back by itself."""
         if self._queue_url is None or outcome.retry_in is None or outcome.retry_in < 0:
             return False
+        scan = outcome.scan
         try:
             self._sqs().send_message(
                 QueueUrl=self._queue_url,
-                MessageBody=outcome.scan.message(outcome.ticket or outcome.scan.ticket),
+                MessageBody=Continuation(scan.record_id, outcome.ticket or scan.ticket, scan.redrive).message(),
                 DelaySeconds=outcome.retry_in,
             )
         except (ClientError, BotoCoreError) as error:
-            telemetry.crashed(error, record_id=outcome.scan.record_id)
+            telemetry.crashed(error, record_id=scan.record_id)
             return False
         return True
 

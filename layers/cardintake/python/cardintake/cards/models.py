@@ -4,8 +4,9 @@ A value that was not read is `None` here and absent in the record; nothing is ev
 Dates are calendar dates without a zone. Booleans that mean "without end" are present only when true.
 """
 
+from collections.abc import Iterator
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints
 
@@ -29,6 +30,10 @@ class _Card(BaseModel):
 
     # What this side always bears, in groups: one without any of its fields read is FIELD_MISSING.
     always_bears: ClassVar[tuple[tuple[str, ...], ...]] = ()
+
+    def __repr_args__(self) -> Iterator[tuple[str | None, Any]]:
+        """Names of what was read, and no values: a representation ends up in logs."""
+        yield "read", sorted(name for name, value in self if value is not None)
 
     def missing_fields(self) -> list[str]:
         """Names of the fields that this side always bears and that were not read."""

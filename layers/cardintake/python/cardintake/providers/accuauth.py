@@ -5,7 +5,6 @@ Throttling and quota come as HTTP 403: the `status` field decides, not the HTTP 
 OK: no card in the picture.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -26,6 +25,7 @@ from cardintake.cards.models import (
     PeruvianForeignerCardFront,
 )
 from cardintake.images import FittedImage, ImageLimits
+from cardintake.providers.bodies import Base64, Body, body_of, form_base64
 from cardintake.providers.errors import (
     ConfigurationError,
     ImageRefusedError,
@@ -157,7 +157,7 @@ class AccuAuth:
         return RetryableError(self.name, "a status that the document does not list", request_id=request_id)
 
 
-def _multipart(image: FittedImage, options: Mapping[str, int]) -> tuple[str, bytes]:
+def _multipart(image: FittedImage, options: Mapping[str, int]) -> tuple[str, Body]:
     """Content type and body, the image as the part `file`."""
     # a boundary that cannot occur inside the image by accident, and the same bytes for the same image
     boundary = hashlib.sha256(image.data).hexdigest()
@@ -171,13 +171,14 @@ def _multipart(image: FittedImage, options: Mapping[str, int]) -> tuple[str, byt
         ),
         f"\r\n--{boundary}--\r\n".encode(),
     ]
-    return f"multipart/form-data; boundary={boundary}", b"".join(parts)
+    return f"multipart/form-data; boundary={boundary}", body_of(*parts)
 
 
-def _urlencoded(image: FittedImage, options: Mapping[str, int]) -> tuple[str, bytes]:
+def _urlencoded(image: FittedImage, options: Mapping[str, int]) -> tuple[str, Body]:
     """Content type and body, the image as the field `image_base64`."""
-    fields = {"image_base64": base64.b64encode(image.data), **options}
-    return "application/x-www-form-urlencoded", urlencode(fields).encode()
+    rest = "".join(f"&{urlencode({name: value})}" for name, value in options.items()).encode()
+    body = body_of(b"image_base64=", Base64(image.data, form_base64), rest)
+    return "application/x-www-form-urlencoded", body
 
 
 def _is_of_the_image(reason: object) -> bool:

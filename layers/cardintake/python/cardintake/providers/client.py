@@ -8,11 +8,13 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
 from cardintake import limits
 from cardintake.budget import Budget
+from cardintake.providers.bodies import size
 from cardintake.providers.errors import (
     ConfigurationError,
     ProviderError,
@@ -26,6 +28,11 @@ from cardintake.providers.errors import (
 )
 from cardintake.providers.protocol import Answer, Attempt, Call, Prepaid, Provider, Token, TokenSource
 from cardintake.providers.tokens import TokenCache
+from cardintake.providers.transport import DeadConnectionError, DeadlineTransport
+
+
+class _DeadConnectionError(RetryableError):
+    """A kept connection was closed without a byte of an answer."""
 
 
 class ProviderClient:
@@ -35,10 +42,10 @@ class ProviderClient:
         self, transport: httpx.BaseTransport | None = None, sleep: Callable[[float], None] = time.sleep
     ) -> None:
         self._http = httpx.Client(
-            transport=transport,
+            transport=transport or DeadlineTransport(),
             follow_redirects=False,
             trust_env=False,  # no proxy or credentials file of the environment sees an identity card
-            limits=httpx.Limits(max_connections=limits.WORKERS, max_keepalive_connections=limits.WORKERS),
+            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nor does one answer mark the next request
         )
         self._sleep = sleep
         self._tokens = TokenCache()
@@ -48,13 +55,14 @@ class ProviderClient:
         provider: Provider,
         make_call: Callable[[Attempt], Call],
         budget: Budget,
-        before_paying_again: Callable[[], None] = lambda: None,
+        before_paying_again: Callable[[bool], None] = lambda _: None,
     ) -> Answer:
         """A final answer, checked by the provider. Calls again, newly signed, what was certainly not billed.
 
-        A picture that the provider had trouble with is sent once more, and either call may be billed:
-        `before_paying_again` is told. Raises the typed errors of `errors`; a RetryableError only when the tries or the
-        budget are used up.
+        A picture that the provider had trouble with is sent once more, and so is a request on a kept connection that
+        was closed without a byte of an answer. Where both calls may be billed, `before_paying_again` is told, and
+        whether the first was answered. Raises the typed errors of `errors`; a RetryableError only when the tries or
+        the budget are used up.
         """
         answers: list[Answer] = []
 
@@ -65,13 +73,13 @@ class ProviderClient:
 
         for number in range(1, limits.TRIES_IN_INVOCATION + 1):
             try:
-                return self._asked(provider, make_call, checked, budget)
+                return self._asked(provider, make_call, checked, budget, before_paying_again)
             except RetriedOnceError:
                 if number > 1:
                     return answers[-1]
                 if not self._paused(limits.RETRY_ONCE_SECONDS, budget):
                     raise
-                before_paying_again()
+                before_paying_again(True)
             except RetryableError as error:
                 last = number == limits.TRIES_IN_INVOCATION
                 if error.maybe_billed or last or not self._paused(_backoff(number), budget):
@@ -96,17 +104,41 @@ class ProviderClient:
         return True
 
     def _asked[T](
-        self, provider: Provider, make_call: Callable[[Attempt], Call], judge: Callable[[Answer], T], budget: Budget
+        self,
+        provider: Provider,
+        make_call: Callable[[Attempt], Call],
+        judge: Callable[[Answer], T],
+        budget: Budget,
+        before_paying_again: Callable[[bool], None] = lambda _: None,
     ) -> T:
         """One try; what was refused for a time or token that had expired is signed anew, once."""
-        attempt = self._attempt(provider, budget)
+        attempt, answer = self._answered(provider, make_call, budget, before_paying_again)
         try:
-            return _judged(provider.name, self._send(provider.name, make_call(attempt), budget), judge)
+            return _judged(provider.name, answer, judge)
         except StaleCredentialError:
             if provider.tokens is not None:
                 self._tokens.drop(provider.tokens, attempt.token)
-            anew = make_call(self._attempt(provider, budget))
-            return _judged(provider.name, self._send(provider.name, anew, budget), judge)
+        _, answer = self._answered(provider, make_call, budget, before_paying_again)
+        return _judged(provider.name, answer, judge)
+
+    def _answered(
+        self,
+        provider: Provider,
+        make_call: Callable[[Attempt], Call],
+        budget: Budget,
+        before_paying_again: Callable[[bool], None],
+    ) -> tuple[Attempt, Answer]:
+        """Signed, sent, and answered; signed and sent anew, once, when the connection had died while nobody used it."""
+        attempt = self._attempt(provider, budget)
+        try:
+            return attempt, self._send(provider.name, make_call(attempt), budget)
+        except _DeadConnectionError as dead:
+            if budget.remaining < limits.MIN_SECONDS_TO_BEGIN:
+                raise
+            if dead.maybe_billed:
+                before_paying_again(False)
+        attempt = self._attempt(provider, budget)
+        return attempt, self._send(provider.name, make_call(attempt), budget)
 
     def _attempt(self, provider: Provider, budget: Budget) -> Attempt:
         source = provider.tokens
@@ -122,14 +154,18 @@ class ProviderClient:
             raise RetryableError(provider, error.code, request_id=error.request_id) from None
 
     def _send(self, provider: str, call: Call, budget: Budget) -> Answer:
-        # the time-out holds for each of sending and receiving: half of what is left bounds both
-        seconds = min(budget.remaining / 2, limits.PROVIDER_SECONDS)
-        deadline = time.monotonic() + seconds
+        seconds = min(budget.remaining, limits.PROVIDER_SECONDS)
         timeout = httpx.Timeout(seconds, connect=min(seconds, limits.CONNECT_SECONDS))
+        deadline = {"deadline": time.monotonic() + seconds}
         body = bytearray()
         try:
             with self._http.stream(
-                "POST", call.url, headers=dict(call.headers), content=call.content, timeout=timeout
+                "POST",
+                call.url,
+                headers={**call.headers, "Content-Length": str(size(call.body))},
+                content=call.body,
+                timeout=timeout,
+                extensions=deadline,
             ) as response:
                 if "," in response.headers.get("Content-Encoding", ""):
                     # each layer multiplies what one read may unpack to, by a thousand
@@ -138,11 +174,11 @@ class ProviderClient:
                     body += chunk
                     if len(body) > limits.MAX_ANSWER_BYTES:
                         raise UnreadableAnswerError(provider, "answer is too large")
-                    if time.monotonic() > deadline:
-                        raise RetryableError(provider, "answer is too slow", maybe_billed=True)
+        except DeadConnectionError as dead:
+            raise _DeadConnectionError(provider, "kept connection was closed", maybe_billed=dead.whole) from None
         except (httpx.ConnectError, httpx.ConnectTimeout, httpx.PoolTimeout) as error:
             raise RetryableError(provider, type(error).__name__) from None
-        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError) as error:
+        except (httpx.InvalidURL, httpx.UnsupportedProtocol, httpx.LocalProtocolError, UnicodeEncodeError) as error:
             raise ConfigurationError(
                 provider, f"base_url or credentials cannot be sent ({type(error).__name__})"
             ) from None

@@ -21,6 +21,7 @@ from cardintake.cards import dates, values
 from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits
 from cardintake.providers import chinese_id
+from cardintake.providers.bodies import Base64, Body, body_of, hex_digest
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -68,19 +69,18 @@ class _EopSecret(_Secret):
     secret_key: Credential
 
 
-def sign(app_key: str, app_secret: str, timestamp: str, path: str, body: bytes) -> str:
+def sign(app_key: str, app_secret: str, timestamp: str, path: str, body: Body) -> str:
     """The Sign header. `timestamp`: 13 digits, milliseconds since the epoch; `path` without host and query."""
-    prefix = f"{app_key}{app_secret}{timestamp}{path}".encode()
-    return hashlib.md5(prefix + body).hexdigest()
+    return hex_digest(hashlib.md5(f"{app_key}{app_secret}{timestamp}{path}".encode()), body)
 
 
-def eop_text(headers: Mapping[str, str], query: str, body: bytes) -> str:
+def eop_text(headers: Mapping[str, str], query: str, body: Body) -> str:
     """What the newer gateway signs: `name:value` lines of the headers by name, the query, the body's SHA-256 in hex.
 
     Experimental. `query`: its pairs sorted by name, without the question mark.
     """
     lines = "".join(f"{name}:{headers[name]}\n" for name in sorted(headers))
-    return f"{lines}\n{query}\n{hashlib.sha256(body).hexdigest()}"
+    return f"{lines}\n{query}\n{hex_digest(hashlib.sha256(), body)}"
 
 
 def eop_signature(access_key: str, secret_key: str, eop_date: str, text: str) -> str:
@@ -132,13 +132,14 @@ class CTYun:
         if not 0 < len(images) <= MAX_IMAGES:
             raise ValueError(f"CTYun takes 1 to {MAX_IMAGES} images a request")
         encode = base64.b64encode if self._secret.base64_alphabet == "standard" else base64.urlsafe_b64encode
-        # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
-        body = b'{"data": [' + b", ".join(b'"' + encode(image.data) + b'"' for image in images) + b"]}"
+        # as bytes: a JSON encoder would copy and escape megabytes that need no escaping
+        parts = [part for image in images for part in (b'", "', Base64(image.data, encode))]
+        body = body_of(b'{"data": ["', *parts[1:], b'"]}')
         path = f"/v1/aiop/api/{self._secret.service_code}/IdentityCard/ocr/v1/idcard.json"
         signed = self._signed(self._secret, path, body, attempt)
         return Call(self._secret.base_url + path, {"Content-Type": "application/json", **signed}, body)
 
-    def _signed(self, secret: _Md5Secret | _EopSecret, path: str, body: bytes, attempt: Attempt) -> dict[str, str]:
+    def _signed(self, secret: _Md5Secret | _EopSecret, path: str, body: Body, attempt: Attempt) -> dict[str, str]:
         app_key = secret.app_key.get_secret_value()
         if isinstance(secret, _Md5Secret):
             timestamp = str(round(attempt.now.timestamp() * 1000))

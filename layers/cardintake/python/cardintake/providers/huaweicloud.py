@@ -5,7 +5,6 @@ whose name reads the other way. Verification members are false on the side that 
 on only where what they verify was read.
 """
 
-import base64
 import json
 import re
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from pydantic import AfterValidator, Field, SecretStr, Strict
 from cardintake.cards.models import Card, ChineseIdEmblem, ChineseIdPortrait, Country, DocumentType, Side
 from cardintake.images import FittedImage, ImageLimits, base64_size
 from cardintake.providers import chinese_id
+from cardintake.providers.bodies import Base64, Body, body_of
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -164,17 +164,17 @@ class HuaweiCloud:
 
     def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:
         """The request for one image."""
-        # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
+        # as bytes: a JSON encoder would copy and escape megabytes that need no escaping
         begin = b'{"image": "'
         rest = json.dumps({"image": "", **self._parameters(claim)}).encode().removeprefix(begin)
-        body = begin + base64.b64encode(image.data) + rest
+        body = body_of(begin, Base64(image.data), rest)
         url = f"{self._secret.base_url}/v2/{self._secret.project_id}/ocr/id-card"
         headers = {"Content-Type": "application/json;charset=utf-8"}
         if self._secret.options.enterprise_project_id is not None:
             headers["Enterprise-Project-Id"] = self._secret.options.enterprise_project_id
         return Call(url, self._authorized(url, headers, body, attempt), body)
 
-    def _authorized(self, url: str, headers: dict[str, str], body: bytes, attempt: Attempt) -> dict[str, str]:
+    def _authorized(self, url: str, headers: dict[str, str], body: Body, attempt: Attempt) -> dict[str, str]:
         secret = self._secret
         if isinstance(secret, _TokenSecret):
             if attempt.token is None:

@@ -16,6 +16,7 @@ from urllib.parse import parse_qsl, quote, unquote
 
 import httpx
 
+from cardintake.providers.bodies import Body, hex_digest
 from cardintake.providers.errors import ConfigurationError, RetryableError, ThrottledError, UnreadableAnswerError
 from cardintake.providers.protocol import Answer, Call, Token, json_object
 
@@ -29,7 +30,14 @@ _PROCESS_KEY = secrets.token_bytes(32)
 
 
 def sign(
-    method: str, url: str, headers: Mapping[str, str], body: bytes, *, access_key: str, secret_key: str, now: datetime
+    method: str,
+    url: str,
+    headers: Mapping[str, str],
+    body: Body,
+    *,
+    access_key: str,
+    secret_key: str,
+    now: datetime,
 ) -> dict[str, str]:
     """The headers to send: those given, all of them signed, with Host, X-Sdk-Date and Authorization."""
     target = httpx.URL(url)
@@ -47,7 +55,7 @@ def sign(
             *(f"{name}:{value}" for name, value in signed),
             "",
             names,
-            hashlib.sha256(body).hexdigest(),
+            hex_digest(hashlib.sha256(), body),
         )
     )
     to_sign = "\n".join((_ALGORITHM, timestamp, hashlib.sha256(canonical.encode()).hexdigest()))

@@ -5,7 +5,6 @@ base64 text before the form percent-encodes it. Code 2 is success. The document 
 request options nor verdicts on quality or risk.
 """
 
-import base64
 import hashlib
 import re
 from collections.abc import Mapping
@@ -18,6 +17,7 @@ from cardintake.cards import dates, values
 from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits, urlencoded_base64_size
 from cardintake.providers import chinese_id
+from cardintake.providers.bodies import Base64, Body, body_of, form_base64, hex_digest
 from cardintake.providers.errors import (
     ConfigurationError,
     ImageRefusedError,
@@ -73,15 +73,12 @@ class _Secret(ProviderSecret):
     options: ProviderOptions = ProviderOptions()
 
 
-def submit_password(account: str, api_key: str, time: str, *, img_base64: bytes = b"", img_url: str = "") -> str:
+def submit_password(account: str, api_key: str, time: str, *, img_base64: Body = b"", img_url: str = "") -> str:
     """The dynamic password of Submit: `img_base64` and `img_url` before any percent-encoding, "" for the absent one.
 
     `time`: 10 digits, seconds since the epoch.
     """
-    digest = hashlib.md5(f"{account}{api_key}{APP}".encode())
-    digest.update(img_base64)
-    digest.update(f"{img_url}{time}".encode())
-    return digest.hexdigest()
+    return hex_digest(hashlib.md5(f"{account}{api_key}{APP}".encode()), img_base64, f"{img_url}{time}".encode())
 
 
 def balance_password(account: str, api_key: str, time: str) -> str:
@@ -119,12 +116,9 @@ class Ihuyi:
 
     def call(self, image: FittedImage, claim: Claim, attempt: Attempt) -> Call:  # noqa: ARG002
         """The request for one image, as a form. The picture itself is sent: a URL would hand it to others' logs."""
-        encoded = base64.b64encode(image.data)
         time = _seconds(attempt)
-        password = submit_password(self._account, self._api_key, time, img_base64=encoded)
-        # as bytes, and only what base64 can hold: percent-encoding megabytes of text takes ten times as long
-        escaped = encoded.replace(b"+", b"%2B").replace(b"/", b"%2F").replace(b"=", b"%3D")
-        return self._form("/ocr/Submit.json", password, time, b"&img_base64=" + escaped)
+        password = submit_password(self._account, self._api_key, time, img_base64=body_of(Base64(image.data)))
+        return self._form("/ocr/Submit.json", password, time, b"&img_base64=", Base64(image.data, form_base64))
 
     def balance_call(self, attempt: Attempt) -> Call:
         """The request for the number of recognitions that are left."""
@@ -168,14 +162,14 @@ class Ihuyi:
     def _api_key(self) -> str:
         return self._secret.api_key.get_secret_value()
 
-    def _form(self, path: str, dynamic_password: str, time: str, picture: bytes = b"") -> Call:
+    def _form(self, path: str, dynamic_password: str, time: str, *picture: bytes | Base64) -> Call:
         if self._secret.static_password:
             password, ending = self._api_key, b""
         else:
             password, ending = dynamic_password, f"&time={time}".encode()
         fields = urlencode({"account": self._account, "password": password, "app": APP}).encode()
-        content = b"".join((fields, picture, ending))
-        return Call(self._secret.base_url + path, {"Content-Type": "application/x-www-form-urlencoded"}, content)
+        body = body_of(fields, *picture, ending)
+        return Call(self._secret.base_url + path, {"Content-Type": "application/x-www-form-urlencoded"}, body)
 
     def _error(self, document: Mapping[str, Any], http_status: int) -> ProviderError | None:
         code = whole_number(document.get("code"))

@@ -9,16 +9,22 @@ from uuid import UUID, uuid4
 
 from cardintake.cards.models import Card, Country, DocumentType, Side
 from cardintake.images import FittedImage, ImageLimits
+from cardintake.providers.bodies import Body, blocks
 from cardintake.providers.errors import UnreadableAnswerError
 
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP POST, signed. URL, headers and content may hold credentials and the image: kept out of repr."""
+    """One HTTP POST, signed. URL, headers and body may hold credentials and the image: kept out of repr."""
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
-    content: bytes = field(repr=False)
+    body: Body = field(repr=False)
+
+    @property
+    def content(self) -> bytes:
+        """The body in one piece."""
+        return b"".join(blocks(self.body))
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,6 @@ AppKey and timestamp joined by `|`, over the very bytes that are sent. The answe
 documented: what a refusal means has to be read from its text, by the table `_REFUSALS` and nowhere else.
 """
 
-import base64
 import hashlib
 import json
 import re
@@ -21,6 +20,7 @@ from cardintake.cards import dates
 from cardintake.cards.models import Country, DocumentType
 from cardintake.images import FittedImage, ImageLimits, urlencoded_base64_size
 from cardintake.providers import chinese_id
+from cardintake.providers.bodies import Base64, Body, body_of, hex_digest
 from cardintake.providers.crops import image_file
 from cardintake.providers.errors import (
     ConfigurationError,
@@ -93,9 +93,9 @@ class _Secret(ProviderSecret):
     options: _Options = _Options()
 
 
-def digest(body: bytes, app_key: str, timestamp: str) -> str:
+def digest(body: Body, app_key: str, timestamp: str) -> str:
     """The `digest` of the URL. `timestamp` as it stands in the URL, `body` as it is sent."""
-    return hashlib.md5(body + f"|{app_key}|{timestamp}".encode()).hexdigest()
+    return hex_digest(hashlib.md5(), body, f"|{app_key}|{timestamp}".encode())
 
 
 class Waiqin365:
@@ -130,12 +130,9 @@ class Waiqin365:
         """The request for one image: transfer_id, msg_id and timestamp are new with every attempt."""
         # the low 62 bits of a random UUID are all random; the document's uint64 has to fit signed readers, too
         transfer_id = attempt.nonce.int % 2**62
-        # joined as bytes: a JSON encoder would copy and escape megabytes that need no escaping
-        body = b'{"transfer_id":%d,"image":"%b",%b' % (
-            transfer_id,
-            base64.b64encode(image.data),
-            json.dumps(self._parameters(claim), separators=(",", ":")).encode()[1:],
-        )
+        # as bytes: a JSON encoder would copy and escape megabytes that need no escaping
+        parameters = json.dumps(self._parameters(claim), separators=(",", ":")).encode()
+        body = body_of(b'{"transfer_id":%d,"image":"' % transfer_id, Base64(image.data), b'",' + parameters[1:])
         timestamp = self._timestamp(attempt.now)
         signed = digest(body, self._secret.app_key.get_secret_value(), timestamp)
         path = f"{self._secret.openid.get_secret_value()}/{timestamp}/{signed}/{attempt.nonce}"
