@@ -1,7 +1,7 @@
 """The laptop's commands: `make demo`, `make up`, `make scan`, `make down`.
 
     python -m local demo|up [--provider NAME]
-    python -m local scan [--provider NAME] [--prefix cn/] [--document-type TYPE] [--side SIDE] FILE ...
+    python -m local scan [--json] [--provider NAME] [--prefix cn/] [--document-type TYPE] [--side SIDE] FILE ...
     python -m local down
 
 Exit codes: 0 when all is well, 1 when something did not come out as expected, did not start or did not come to its end,
@@ -41,7 +41,7 @@ def main() -> int:
     close_environment()
     # its first use tries the folder out with a file: a Ctrl-C at that moment would leave the file behind
     tempfile.gettempdir()
-    terminal = Terminal()
+    terminal = Terminal(aside=getattr(arguments, "json", False))
     try:
         return _run(terminal, arguments)
     except UnknownProviderError as error:

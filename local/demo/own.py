@@ -1,6 +1,7 @@
 """`make up`, `make scan`, `make down`: the same system, kept running, for somebody's own pictures."""
 
 import argparse
+import json
 import secrets
 from datetime import datetime
 from pathlib import Path
@@ -97,6 +98,9 @@ def scan(terminal: Terminal, arguments: argparse.Namespace) -> int:
     terminal.findings(results)
     terminal.events(results)
     terminal.say(f"Report: {REPORT.relative_to(REPOSITORY)} (readable for you only: what is on the cards stands in it)")
+    if arguments.json:
+        found = [{"file": one.upload.name, "record": one.record, "events": list(one.events)} for one in results]
+        print(json.dumps(found, ensure_ascii=False, indent=2, default=sorted))
     waiting = [result for result in results if not result.is_final]
     for result in waiting:
         reason = result.get("waiting_for")
@@ -123,6 +127,9 @@ def add_scan_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--document-type", choices=DOCUMENT_TYPES, help="what all these files are, as the uploader claims it"
+    )
+    parser.add_argument(
+        "--json", action="store_true", help="print records and events as JSON; all else to standard error"
     )
     parser.add_argument("--side", choices=SIDES, help="which side of the card they all show, as the uploader claims it")
 

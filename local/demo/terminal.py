@@ -31,10 +31,10 @@ _COLOURS = {
 
 
 class Terminal:
-    """Writes to standard output."""
+    """Writes to standard output, or to standard error (`aside`) where that is for a program to read."""
 
-    def __init__(self) -> None:
-        self._console = Console(highlight=False)
+    def __init__(self, *, aside: bool = False) -> None:
+        self._console = Console(highlight=False, stderr=aside)
         if not self._console.is_terminal and "COLUMNS" not in os.environ:
             self._console.width = _UNWATCHED_WIDTH
 

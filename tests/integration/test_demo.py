@@ -1,5 +1,6 @@
 """`make demo`, `make up`, `make scan` and `make down` as people run them, and what they leave behind: nothing."""
 
+import json
 import os
 import re
 import signal
@@ -26,13 +27,13 @@ def environment(folder: Path) -> dict[str, str]:
     return os.environ | {"TMPDIR": str(folder), "PYTHONUNBUFFERED": "1"}
 
 
-def local(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
+def local(folder: Path, *arguments: str, errors: int = subprocess.STDOUT) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [*COMMAND, *arguments],
         cwd=REPOSITORY,
         env=environment(folder),
         stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
+        stderr=errors,
         text=True,
         timeout=240,
         check=False,
@@ -117,6 +118,9 @@ def test_up_scan_down_and_each_of_them_out_of_turn(tmp_path: Path) -> None:
         meaning = TEXTS[Reason.IMAGE_UNSUPPORTED].meaning.split(",")[0][:30]
         for said in ("REJECTED", "IMAGE_UNSUPPORTED", "Card Rejected", meaning):
             assert said in scanned.stdout
+        (told,) = json.loads(local(folder, "scan", "--json", str(picture), errors=subprocess.PIPE).stdout)
+        assert (told["file"], told["record"]["reasons"]) == (str(picture), ["IMAGE_UNSUPPORTED"])
+        assert {event["detail-type"] for event in told["events"]} == {"Card Rejected"}
         missing = local(folder, "scan", str(tmp_path / "missing.jpg"))
         assert missing.returncode == 1
         assert missing.stdout == f"{tmp_path / 'missing.jpg'} cannot be read: No such file or directory.\n"
