@@ -52,6 +52,8 @@ from tests.unit.conftest import picture
 from tests.unit.local.test_dead_letters import EmulatedQueues
 from tests.unit.world import LOOKUP, SCANS, SECRET, TABLE, DiedError, World, a_world, sqs_event
 
+pytestmark = pytest.mark.thorough
+
 _fresh = count(1000)
 KEY = key("one")
 

@@ -447,6 +447,7 @@ def test_proxies_and_credentials_of_the_environment_are_not_used(
     assert b"authorization" not in heads[0].lower()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("pieces", [1000, 0], ids=["trickles", "says nothing"])
 def test_a_server_that_takes_its_time_is_left_in_time(pieces: int) -> None:
     left = threading.Event()

@@ -27,6 +27,8 @@ from tests.contract.hostile import Hostile, hostile_answer
 from tests.contract.origins import parsed, stands_in, without_origin
 from tests.contract.recorded import ANSWERED_AT, all_recorded
 
+pytestmark = pytest.mark.thorough
+
 CARD: TypeAdapter[Card] = TypeAdapter(Card)
 NOW = datetime(2026, 1, 15, 8, 30, tzinfo=UTC)
 REQUEST_ID = re.compile(r"[A-Za-z0-9_.:-]{1,128}")

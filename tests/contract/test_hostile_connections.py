@@ -27,6 +27,8 @@ from tests.contract.configured import _SECRETS, PROVIDERS
 from tests.contract.recorded import all_recorded
 from tests.contract.test_client import Acme, serving
 
+pytestmark = pytest.mark.thorough
+
 HUSH = "hush"
 METADATA = "http://169.254.169.254/latest/meta-data/iam/security-credentials/"
 OK = b"HTTP/1.1 200 OK\r\n"

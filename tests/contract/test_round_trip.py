@@ -26,6 +26,8 @@ from tests.contract.configured import PROVIDERS
 from tests.contract.printing import FORMS, Form, Kind
 from tests.contract.recorded import answer
 
+pytestmark = pytest.mark.thorough
+
 CARD: TypeAdapter[Card] = TypeAdapter(Card)
 
 # GB/T 3304, in the order of its codes

@@ -22,6 +22,8 @@ from local.sandbox.readings import ReadingDesk
 from local.sandbox.server import serving
 from local.sandbox.twins.accuauth import AccuAuthTwin
 
+pytestmark = pytest.mark.thorough
+
 HEADERS = {"X-DF-API-ID": "df-id-example", "X-DF-API-SECRET": "df-secret-example"}
 CREDENTIALS = {"base_url": "http://unused", "api_id": "df-id-example", "api_secret": "df-secret-example"}
 

@@ -27,6 +27,8 @@ from local.sandbox.readings import ReadingDesk
 from local.sandbox.server import serving
 from local.sandbox.twins.ctyun import CtyunTwin
 
+pytestmark = pytest.mark.thorough
+
 KEY, SECRET, SERVICE = "0f1e2d3c4b5a69788796a5b4c3d2e1f0", "testsecret-ctyun-0001", "2f3os7qq79xc"
 PATH = "/v1/aiop/api/2f3os7qq79xc/IdentityCard/ocr/v1/idcard.json"
 CREDENTIALS = {"base_url": "http://unused", "service_code": SERVICE, "app_key": KEY, "app_secret": SECRET}

@@ -18,6 +18,8 @@ from local.sandbox.readings import ReadingDesk
 from local.sandbox.server import serving
 from local.sandbox.twins import AccuAuthTwin, CtyunTwin
 
+pytestmark = pytest.mark.thorough
+
 PATH = "/v1/aiop/api/svc/IdentityCard/ocr/v1/idcard.json"
 CTYUN = {"service_code": "svc", "app_key": "key", "app_secret": "secret"}
 ACCUAUTH = {"api_id": "id", "api_secret": "secret"}

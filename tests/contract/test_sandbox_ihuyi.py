@@ -36,6 +36,8 @@ from local.sandbox.server import serving
 from local.sandbox.twins.accuauth import AccuAuthTwin
 from local.sandbox.twins.ihuyi import IhuyiTwin
 
+pytestmark = pytest.mark.thorough
+
 APIID, APIKEY = "C99000001", "ihuyi-key-example"
 CREDENTIALS = {"base_url": "http://unused", "account": APIID, "api_key": APIKEY}
 ACCUAUTH = {"api_id": "id", "api_secret": "secret"}

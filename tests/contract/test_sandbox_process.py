@@ -15,6 +15,8 @@ import pytest
 
 from local.cardprinter import encode, print_card
 
+pytestmark = pytest.mark.thorough
+
 CREDENTIALS = {"accuauth": {"base_url": "http://unused", "api_id": "id-7c1f", "api_secret": "secret-93ab"}}
 
 

@@ -24,6 +24,8 @@ from local.sandbox.readings import ReadingDesk
 from local.sandbox.server import serving
 from local.sandbox.twins.waiqin365 import Waiqin365Twin
 
+pytestmark = pytest.mark.thorough
+
 OPENID, KEY = "1234567890123456789", "TESTappkey00000018"
 CREDENTIALS = {"base_url": "http://unused", "openid": OPENID, "app_key": KEY}
 TRANSFERS = itertools.count(3_453_434_212)

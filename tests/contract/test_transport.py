@@ -112,6 +112,7 @@ class Caller:
         scheme = "http" if trusts is None else "https"
         self.url = f"{scheme}://127.0.0.1:{port}/ocr"
         self.body = body
+        self.meanwhile: Callable[[], None] | None = None
         verify = None if trusts is None else ssl.create_default_context(cafile=str(trusts))
         self.client = ProviderClient(DeadlineTransport(verify), sleep=lambda _: None)
         self.signed: list[Attempt] = []
@@ -120,7 +121,7 @@ class Caller:
     def call(self, seconds: float = 20.0) -> Answer:
         def make_call(attempt: Attempt) -> Call:
             self.signed.append(attempt)
-            return Call(self.url, {}, self.body)
+            return Call(self.url, {}, self.body, self.meanwhile)
 
         return self.client.recognise(
             Acme(), make_call, Budget(time.monotonic() + seconds), before_paying_again=self.paying_again.append
@@ -177,6 +178,7 @@ def says_nothing(connection: Connection) -> None:
     connection.talk.sendall(ANSWER)
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("behave", [head_byte_by_byte, interim_answers, body_byte_by_byte, says_nothing])
 def test_a_slow_answer_is_left_in_time_and_may_be_billed(behave: Behaviour, trusted: Trusted) -> None:
     trusts, tls = trusted
@@ -233,6 +235,31 @@ def test_no_call_is_begun_after_the_deadline() -> None:
         error = Caller(server.port).fails(seconds=0.0)
         assert server.connections == 0
     assert error.code == "ConnectTimeout"
+
+
+# while an answer is awaited -------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("trouble", [None, ValueError("hush")])
+def test_what_can_be_done_meanwhile_is_done_before_the_answer_and_its_trouble_loses_none(
+    trouble: Exception | None,
+) -> None:
+    done = threading.Event()
+
+    def answer_when_done(connection: Connection) -> None:
+        connection.request()
+        if done.wait(5):
+            connection.talk.sendall(ANSWER)
+
+    def meanwhile() -> None:
+        done.set()
+        if trouble is not None:
+            raise trouble
+
+    with serving(answer_when_done) as server:
+        caller = Caller(server.port)
+        caller.meanwhile = meanwhile
+        assert caller.call().body == BODY
 
 
 # addresses ------------------------------------------------------------------------------------------------------------

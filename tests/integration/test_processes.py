@@ -20,6 +20,8 @@ from local.emulator import LOOPBACK, Emulator, aws_client, free_port
 from local.environment import REGION, REPOSITORY, close_environment, closed_environment
 from local.processes import GuardedProcess, ProcessFailedError, run
 
+pytestmark = pytest.mark.thorough
+
 # A shell that starts a child of its own, and says both numbers.
 FAMILY = "sleep 600 & echo $$ $!; wait"
 STARTER = f"""

@@ -18,6 +18,8 @@ from tests.contract.recorded import recorded
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import ANSWERS, EMBLEM, World, a_world, ctyun_answer
 
+pytestmark = pytest.mark.thorough
+
 IAM = {
     "base_url": "http://huawei.test", "project_id": "p0", "iam_url": "http://iam.test", "domain": "D",
     "username": "U", "password": "hush", "project": "region-0",

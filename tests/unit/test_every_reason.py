@@ -14,6 +14,8 @@ from tests.unit.conftest import encoded, picture
 from tests.unit.test_every_provider import response, world_of
 from tests.unit.world import EMBLEM, LOOKUP, PORTRAIT, DiedError, World, ctyun_answer
 
+pytestmark = pytest.mark.thorough
+
 KEY = "up/C-1/scan.jpg"
 WAIQIN, CTYUN = "waiqin.test", "ctyun.test"
 

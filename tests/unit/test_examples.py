@@ -17,6 +17,8 @@ from local.environment import REGION
 from local.schema_examples import EVENTS
 from tests.unit.template.cloudformation import REPOSITORY, Template, load
 
+pytestmark = pytest.mark.thorough
+
 EXAMPLES = REPOSITORY / "examples"
 NAMES = sorted(path.name for path in EXAMPLES.iterdir() if path.is_dir())
 TABLE, TOPIC_NAME = "asked", "please"

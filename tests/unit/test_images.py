@@ -574,6 +574,7 @@ def test_what_is_sent_obeys_the_limits(
     assert (sent.data == data) or sent.format == "JPEG"
 
 
+@pytest.mark.thorough
 def test_many_threads_at_once_see_what_one_sees() -> None:
     files = [encoded(picture(n, (300 + n * 37, 200 + n * 11)), kind) for n, kind in enumerate([*FORMATS, *FORMATS])] + [
         encoded(card((2600, 1700)), "PNG"),

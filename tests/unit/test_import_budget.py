@@ -69,6 +69,7 @@ def third_party(names: list[str]) -> dict[str, list[str]]:
     return by_package
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("function", FUNCTIONS)
 def test_a_start_imports_no_more_than_was_agreed(function: str) -> None:
     for package, names in third_party(imported_by(function)).items():

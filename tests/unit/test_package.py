@@ -141,6 +141,7 @@ def test_only_bootstrap_and_the_clients_read_the_process_environment() -> None:
     assert readers == {"bootstrap", "telemetry"}
 
 
+@pytest.mark.thorough
 def test_importing_a_function_connects_to_nothing_and_needs_no_environment() -> None:
     code = (
         "import socket, sys; sys.path[:0] = sys.argv[1:];"

@@ -486,6 +486,7 @@ def test_with_two_providers_a_clean_scan_asks_aws_no_more_often(photo: bytes) ->
         assert len([call for call in world.log if not call.startswith("provider")]) == 5
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize(
     ("error_class", "waited_for"), [("configuration", "PROVIDER_MISCONFIGURED"), ("quota", "PROVIDER_QUOTA")]
 )

@@ -13,6 +13,8 @@ from cardintake.scans import NO_SEQUENCER, Continuation
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import PORTRAIT, TABLE, DiedError, World, a_world, ctyun_answer, sqs_event
 
+pytestmark = pytest.mark.thorough
+
 KEY = "uploads/C-1/张样例.jpg"
 DOWN = httpx.Response(503)
 

@@ -18,6 +18,8 @@ from cardintake.scans import record_id
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import ANSWERS, EMBLEM, PORTRAIT, SCANS, TABLE, World, ctyun_answer
 
+pytestmark = pytest.mark.thorough
+
 KEY = "a/x.jpg"
 NOTHING: dict[str, Any] = {
     "records": 0, "replayed": 0, "different": 0, "applied": 0,

@@ -132,6 +132,7 @@ def test_the_providers_are_the_registrys() -> None:
     assert set(PROVIDERS) == REGISTRY.keys()
 
 
+@pytest.mark.thorough
 def test_the_functions_do_not_import_what_is_for_consumers() -> None:
     code = (
         "import sys; sys.path[:0] = sys.argv[1:]; import app, cardintake.bootstrap;"
@@ -403,6 +404,7 @@ SCENARIOS: dict[str, Scenario] = {
 }
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("name", SCENARIOS)
 def test_what_becomes_of_a_scan_is_as_published(name: str) -> None:
     act, environment, statuses, types = SCENARIOS[name]
@@ -418,6 +420,7 @@ def test_nothing_is_published_that_no_scenario_shows() -> None:
     assert set().union(*(types for _, _, _, types in SCENARIOS.values())) == EVENT_OF.keys()
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("provider", REGISTRY)
 def test_what_becomes_of_every_recorded_answer_is_as_published(provider: str) -> None:
     asking = {"waiqin365": {"photo_detection": True}, "accuauth": {"detect_face": 1}}.get(provider)

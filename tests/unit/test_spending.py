@@ -229,6 +229,7 @@ def test_a_cap_reached_while_credentials_are_new_does_not_keep_others_from_tryin
     assert not capped.item("provider_ctyun").keys() & {"trial_owner", "trial_until", "error_class"}
 
 
+@pytest.mark.thorough
 @pytest.mark.parametrize("when", ["before", "after"])
 def test_a_process_that_dies_has_counted_one_too_many_at_most(when: str) -> None:
     with a_world(DAILY_CALL_CAP="9") as world:

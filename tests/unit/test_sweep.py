@@ -213,6 +213,7 @@ def test_unfinished_scans_are_left_to_their_own_next_try(world: World, photo: by
     assert status(world) == "ERASED"
 
 
+@pytest.mark.thorough
 def test_the_whole_table_is_looked_at_page_by_page_once_a_day(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(limits, "ORPHANS_PAGE", 3)
     keys = [f"a/{n}.jpg" for n in range(4)]

@@ -78,6 +78,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
     return counter
 
 
+@pytest.mark.thorough
 def test_a_warm_scan_makes_no_client_no_context_no_connection_and_reads_no_secret(
     made: Counter[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
 ) -> None:
@@ -132,7 +133,7 @@ def test_a_jpegs_luminance_alone_measures_as_its_colours_do(size: tuple[int, int
     jpeg = encoded(picture(1, size), quality=92)
     alone = images.probe(jpeg).measures
     assert alone is not None
-    in_colour = images._of_luminance(images._small_in_colour(jpeg).convert("L"))
+    in_colour = images._of_luminance(images._thumbnail(images._in_colour(jpeg)).convert("L"))
     assert alone.sharpness == pytest.approx(in_colour["sharpness"], rel=0.01)
     assert alone.brightness == pytest.approx(in_colour["brightness"], abs=1)
     assert (alone.burnt_share, alone.glare_share) == (in_colour["burnt_share"], in_colour["glare_share"])

@@ -29,6 +29,8 @@ from local.cardprinter.chinese import emblem_side, legal_term, portrait_side
 from local.cardprinter.peruvian import check_character as peruvian_check
 from local.cardprinter.peruvian import dni_side
 
+pytestmark = pytest.mark.thorough
+
 SEEDS = range(300)
 
 

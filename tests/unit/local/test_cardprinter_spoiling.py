@@ -12,6 +12,8 @@ from PIL import Image, ImageChops, ImageFilter, ImageStat
 
 from local.cardprinter import SPOILS, Kind, encode, print_card
 
+pytestmark = pytest.mark.thorough
+
 KINDS: tuple[Kind, ...] = ("cn_portrait", "cn_emblem", "pe_dni_new_front", "pe_dni_new_back")
 HARMLESS = ("turn", "skew", "perspective", "low_jpeg_quality", "cut_corner", "cover", "screen_recapture")
 

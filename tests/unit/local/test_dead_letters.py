@@ -16,6 +16,8 @@ from local.redrives import Deployment, listed, redrive, send_back
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import TABLE, World, a_world, ctyun_answer, sqs_event
 
+pytestmark = pytest.mark.thorough
+
 SECRET = "张样例-990105199003070037"
 KEY = f"uploads/C-1/{SECRET}.jpg"
 RUBBISH = f"{{not json, {SECRET}"

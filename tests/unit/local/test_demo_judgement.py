@@ -155,6 +155,7 @@ def test_every_picture_lies_beside_what_is_expected_of_it(deck: list[Upload], fo
         assert beside["metadata"] == upload.metadata
 
 
+@pytest.mark.thorough
 def test_the_deck_shows_what_it_is_there_to_show(deck: list[Upload]) -> None:
     expected = [upload.expected for upload in deck if upload.expected]
     assert len(expected) == len(deck) == len({upload.data for upload in deck})

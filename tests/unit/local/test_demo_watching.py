@@ -89,6 +89,7 @@ def test_it_ends_when_everything_is_there(stack: MotoStack) -> None:
     assert stack.client("events").list_rules(EventBusName=stack.outputs.event_bus)["Rules"] == []
 
 
+@pytest.mark.thorough
 def test_patience_ends_for_records_and_for_events(stack: MotoStack, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(watching, "PATIENCE_SECONDS", 0.3)
     monkeypatch.setattr(watching, "EVENT_SECONDS", 0.3)

@@ -33,6 +33,8 @@ from tests.unit.world import (
     sqs_event,
 )
 
+pytestmark = pytest.mark.thorough
+
 NUMBER, NAME = PORTRAIT["idn"], PORTRAIT["name"]
 OTHER = PORTRAIT | {"name": "李样例", "idn": "990105199003070053"}
 NOBODY = dict.fromkeys(PORTRAIT, "")

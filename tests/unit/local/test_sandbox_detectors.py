@@ -14,6 +14,8 @@ from local.sandbox.detectors import ALARM, Inspection, editor_of, inspect_card, 
 from local.sandbox.reader import Point, ReadCard
 from local.sandbox.reader.outline import straighten
 
+pytestmark = pytest.mark.thorough
+
 TEXTS = {
     "cn_portrait": ("name", "birth", "address", "id_number"),
     "cn_emblem": ("issuing_authority", "validity"),

@@ -35,6 +35,8 @@ from tests.unit.conftest import encoded, picture
 from tests.unit.template.cloudformation import load
 from tests.unit.world import EMBLEM, LOOKUP, PORTRAIT, SCANS, TABLE, World, a_world, ctyun_answer
 
+pytestmark = pytest.mark.thorough
+
 
 class Meter:
     """DynamoDB as the world has it; counts the units that each call would be billed."""

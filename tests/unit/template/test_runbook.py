@@ -272,6 +272,7 @@ _QUERIES = sorted(name for name, one in load()["Resources"].items() if one["Type
 # template and code ----------------------------------------------------------------------------------------------------
 
 
+@pytest.mark.thorough
 def test_every_metric_of_ours_under_alarm_is_one_that_the_code_writes(everything: Deployment) -> None:
     names = {name for name, _ in emitted()}
     found = 0

@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from functools import cached_property
 from importlib import import_module
 
 from PIL import Image, ImageFilter, ImageStat, UnidentifiedImageError
@@ -103,20 +102,33 @@ class Measures:
     glare_share: float
     chroma: float
 
+    def take(self) -> None:
+        """Takes what everybody asks for, where that has not been done."""
 
-class _Measured(Measures):
-    """`chroma` is taken when it is asked for: it needs the picture in colour, and CTYun and Huawei look for copies."""
 
+class _MeasuredLater(Measures):
+    """Taken when it is asked for: while others wait for the provider, and colours only where it looks for no copies."""
+
+    def __init__(self, decoded: Image.Image, colours: Callable[[], Image.Image]) -> None:
+        self.__dict__.update(_decoded=decoded, _colours=colours)
+
+    def take(self) -> None:
+        self.sharpness  # noqa: B018 - brings the others along
+
+    def __getattr__(self, name: str) -> float:
+        """Called for what has not been set yet."""
+        if name == "chroma":
+            taken = {name: round(_chroma(_thumbnail(self._colours())), 2)}
+        elif name in Measures.__slots__:
+            taken = _of_luminance(_thumbnail(self._decoded).convert("L"))
+        else:
+            raise AttributeError(name)
+        for measure, value in taken.items():
+            object.__setattr__(self, measure, value)
+        return taken[name]
+
+    _decoded: Image.Image
     _colours: Callable[[], Image.Image]
-
-    def __init__(self, luminance: Image.Image, colours: Callable[[], Image.Image]) -> None:
-        for name, value in _of_luminance(luminance).items():
-            object.__setattr__(self, name, value)
-        object.__setattr__(self, "_colours", colours)
-
-    @cached_property
-    def chroma(self) -> float:
-        return round(_chroma(self._colours()), 2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -145,7 +157,7 @@ class FittedImage:
 
 
 def probe(data: bytes) -> Picture:
-    """Decodes the picture once, as small as its format allows, and measures it.
+    """Decodes the picture once, as small as its format allows. Its measures are taken when they are asked for.
 
     Raises ImageRefusedError: IMAGE_UNSUPPORTED (no image, HEIC, an image that is a PDF or ZIP archive as well),
     IMAGE_TOO_LARGE (by bytes or pixels), IMAGE_CORRUPT (truncated, malformed, empty).
@@ -285,15 +297,15 @@ def _scaled(size: tuple[int, int], longest: int) -> tuple[int, int]:
 def _measured(data: bytes, image: Image.Image) -> Measures:
     """Of a JPEG only the luminance is decoded, which takes a third of the time that its colours take as well."""
     if _decode_reduced(image, "L") and image.mode == "L":
-        return _Measured(_small(image), lambda: _small_in_colour(data))
-    small = _small(image)
-    return _Measured(small.convert("L"), lambda: small)
+        return _MeasuredLater(_reduced(image), lambda: _in_colour(data))
+    small = _thumbnail(_reduced(image))
+    return _MeasuredLater(small, lambda: small)
 
 
-def _small_in_colour(data: bytes) -> Image.Image:
+def _in_colour(data: bytes) -> Image.Image:
     with _opened(data) as image, _memory_for(*image.size):
         _decode_reduced(image, "RGB")
-        return _small(image).convert("RGB")
+        return _reduced(image).convert("RGB")
 
 
 def _decode_reduced(image: Image.Image, mode: str) -> bool:
@@ -301,14 +313,17 @@ def _decode_reduced(image: Image.Image, mode: str) -> bool:
     return image.draft(mode, _scaled(image.size, min(_MEASURED_SIDE, max(image.size)))) is not None
 
 
-def _small(image: Image.Image) -> Image.Image:
-    """At most 800 pixels; L where it is L, else RGB."""
+def _reduced(image: Image.Image) -> Image.Image:
+    """Decoded, and hardly more than is measured; L where it is L, else RGB."""
     if image.mode == "L":
-        small = image.reduce(max(1, max(image.size) // (2 * _MEASURED_SIDE)))
-    else:
-        small = _flat(image, 2 * _MEASURED_SIDE)
-    small.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE))
-    return small
+        return image.reduce(max(1, max(image.size) // (2 * _MEASURED_SIDE)))
+    return _flat(image, 2 * _MEASURED_SIDE)
+
+
+def _thumbnail(image: Image.Image) -> Image.Image:
+    """What is measured, in the image's place. Means of what is shrunk: less work, and noise does not count as sharp."""
+    image.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE), Image.Resampling.BOX)
+    return image
 
 
 def _flat(image: Image.Image, longest: int) -> Image.Image:

@@ -8,7 +8,7 @@ answered already is used instead of asking another.
 import hashlib
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import takewhile
 
 from cardintake import limits, telemetry
@@ -26,7 +26,7 @@ from cardintake.providers.errors import (
     ThrottledError,
     UnavailableError,
 )
-from cardintake.providers.protocol import Answer, Claim, Provider
+from cardintake.providers.protocol import Answer, Attempt, Call, Claim, Provider
 from cardintake.reasons import Reason
 from cardintake.records import Lease
 from cardintake.secret_store import SecretContent, SecretStore
@@ -298,6 +298,11 @@ class Recognition:
         counted: list[str | None] = []
         paid_before, started = lease.paid_calls - 1, time.monotonic()
 
+        def make_call(attempt: Attempt) -> Call:
+            measures = request.picture.measures
+            call = provider.call(image, request.claim, attempt)
+            return call if measures is None else replace(call, meanwhile=measures.take)
+
         def pay_again(answered: bool) -> None:
             if not answered:
                 lease.uncertain_calls += 1  # the first call stays so
@@ -306,9 +311,7 @@ class Recognition:
 
         try:
             counted.append(self._spending.count(provider.name))
-            answer = self._client.recognise(
-                provider, lambda attempt: provider.call(image, request.claim, attempt), request.budget, pay_again
-            )
+            answer = self._client.recognise(provider, make_call, request.budget, pay_again)
         except ProviderError as error:
             if not isinstance(error, SpendingCapError):
                 self._report(error, request)

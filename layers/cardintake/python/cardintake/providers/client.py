@@ -5,7 +5,8 @@ Errors of the transport become typed errors here; what an answer says is the pro
 
 import random
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
 from http.cookiejar import CookieJar, DefaultCookiePolicy
@@ -14,7 +15,7 @@ import httpx
 
 from cardintake import limits
 from cardintake.budget import Budget
-from cardintake.providers.bodies import size
+from cardintake.providers.bodies import blocks, size
 from cardintake.providers.errors import (
     ConfigurationError,
     ProviderError,
@@ -163,7 +164,7 @@ class ProviderClient:
                 "POST",
                 call.url,
                 headers={**call.headers, "Content-Length": str(size(call.body))},
-                content=call.body,
+                content=_sent(call),
                 timeout=timeout,
                 extensions=deadline,
             ) as response:
@@ -209,6 +210,13 @@ class ProviderClient:
             request_id=response.headers.get("X-Request-Id"),
             headers=dict(response.headers),
         )
+
+
+def _sent(call: Call) -> Iterator[bytes]:
+    yield from blocks(call.body)
+    if call.meanwhile is not None:
+        with suppress(Exception):  # whoever needs it finds out; an answer that may be billed is not to be lost over it
+            call.meanwhile()
 
 
 def _judged[T](provider: str, answer: Answer, judge: Callable[[Answer], T]) -> T:

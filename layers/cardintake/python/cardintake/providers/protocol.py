@@ -1,7 +1,7 @@
 """What a provider is to us: sans-I/O, from images to a signed request, from an answer to a reading."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, ClassVar, Protocol, Self, runtime_checkable
@@ -15,11 +15,15 @@ from cardintake.providers.errors import UnreadableAnswerError
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One HTTP POST, signed. URL, headers and body may hold credentials and the image: kept out of repr."""
+    """One HTTP POST, signed. URL, headers and body may hold credentials and the image: kept out of repr.
+
+    `meanwhile` is called once the request has been sent, while the answer is awaited: what it raises is ignored.
+    """
 
     url: str = field(repr=False)
     headers: Mapping[str, str] = field(repr=False)
     body: Body = field(repr=False)
+    meanwhile: Callable[[], object] | None = field(default=None, repr=False)
 
     @property
     def content(self) -> bytes:
