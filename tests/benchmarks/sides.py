@@ -1,7 +1,8 @@
 """The two sides of every ratio: our built function and the reference handler, on the same packages.
 
 Both run under the Python of `.venvs/bench`. Ours is imported from the built layers and function, as Lambda has them;
-the reference from its source, compiled beforehand. Both find boto3 where the Lambda runtime has it: outside of layers.
+the reference from its source, compiled beforehand. `calls` is no side, but what lies below: a clean scan's calls alone,
+from the built layers. All find boto3 where the Lambda runtime has it: outside of layers.
 """
 
 import compileall
@@ -11,11 +12,13 @@ from typing import Literal
 from local import building
 from local.environment import REPOSITORY, VENVS, bare_environment
 
-type Side = Literal["ours", "reference"]
+type Side = Literal["ours", "reference", "calls"]
 
 SIDES: tuple[Side, ...] = ("ours", "reference")
 PYTHON = VENVS / "bench" / "bin" / "python"
-REFERENCE = REPOSITORY / "tests" / "benchmarks" / "reference"
+_HERE = REPOSITORY / "tests" / "benchmarks"
+REFERENCE = _HERE / "reference"
+_CALLS = _HERE / "calls"
 _DEPENDENCIES = {"x86_64": "DependenciesX86Layer", "arm64": "DependenciesArm64Layer"}
 # What both handlers are told by their environment. The secret is the application's own (its member `ctyun`).
 VARIABLES = {
@@ -31,7 +34,8 @@ def search_path(side: Side) -> list[Path]:
         return [REFERENCE]
     build = building.build()
     dependencies = _DEPENDENCIES[building.machine_architecture()]
-    return [build / "RecognizeFunction", build / "CardintakeLayer" / "python", build / dependencies / "python"]
+    function = build / "RecognizeFunction" if side == "ours" else _CALLS
+    return [function, build / "CardintakeLayer" / "python", build / dependencies / "python"]
 
 
 def environment(side: Side, endpoint_url: str | None = None, **variables: str) -> dict[str, str]:
