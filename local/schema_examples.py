@@ -11,6 +11,7 @@ _SHA256 = "3f0a5c1e9b7d2468ace013579bdf02468ace13579bdf0246813579bdf0246813"
 _PORTRAIT_SCAN = "scan_7c1e0f3a9b2d4c5e8f60718293a4b5c6"
 _EMBLEM_SCAN = "scan_1d2c3b4a59687766554433221100ffee"
 _FRONT_SCAN = "scan_0a1b2c3d4e5f60718293a4b5c6d7e8f9"
+_PORTRAIT_KEY = f"answers/accuauth/5e4d3c2b1a09f8e7d6c5b4a392817060/{_FRONT_SCAN.removeprefix('scan_')}/portrait"
 
 CARDS: dict[str, dict[str, Any]] = {
     "ChineseIdPortrait": {
@@ -136,7 +137,7 @@ RECORDS: list[dict[str, Any]] = [
             {"reason": "SEVERAL_CARDS", "source": "card", "signal": "cards", "value": "2"},
             {"reason": "ID_NUMBER_INVALID", "source": "card", "signal": "check_character"},
         ],
-        "portrait_key": "answers/accuauth/5e4d3c2b1a09f8e7d6c5b4a392817060/portrait",
+        "portrait_key": _PORTRAIT_KEY,
     },
     _UPLOAD
     | {
