@@ -1,6 +1,6 @@
 """Whatever a provider answers: a reading of which every part stands in the answer, or a typed error that repeats none.
 
-A thousand answers for each provider at every run, ten thousand in the full suite (`thorough`).
+A hundred answers for each provider at every run, ten thousand in the full suite (`thorough`).
 """
 
 import ast
@@ -26,8 +26,6 @@ from tests.contract.configured import PROVIDERS
 from tests.contract.hostile import Hostile, hostile_answer
 from tests.contract.origins import parsed, stands_in, without_origin
 from tests.contract.recorded import ANSWERED_AT, all_recorded
-
-pytestmark = pytest.mark.thorough
 
 CARD: TypeAdapter[Card] = TypeAdapter(Card)
 NOW = datetime(2026, 1, 15, 8, 30, tzinfo=UTC)
@@ -121,7 +119,7 @@ def own_words(provider: str) -> list[str]:
 
 @pytest.mark.parametrize("provider", PROVIDERS)
 def test_a_hostile_answer_is_a_typed_error_or_invents_nothing(provider: str) -> None:
-    assert_all_harmless(provider, 1000)
+    assert_all_harmless(provider, 100)
 
 
 @pytest.mark.thorough

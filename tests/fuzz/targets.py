@@ -45,10 +45,11 @@ def _image(data: bytes) -> None:
     try:
         picture = probe(data)
         sent = fit(picture, _ACCEPTED)
+        assert picture.measures is not None
+        assert picture.measures.chroma >= 0  # decodes the picture once more, for its colours
     except ImageRefusedError:
         return
     assert picture.width * picture.height <= FUZZED_PIXELS
-    assert picture.measures is not None
     assert 0 <= picture.measures.glare_share <= picture.measures.burnt_share <= 1
     assert _ACCEPTED.min_side <= min(sent.width, sent.height) <= max(sent.width, sent.height) <= _ACCEPTED.max_side
     assert _ACCEPTED.hold(sent.data)

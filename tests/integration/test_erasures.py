@@ -58,17 +58,16 @@ def spellings(word: str) -> set[bytes]:
 def test_a_person_is_erased_by_number_from_everything_that_is_kept(pipeline: Pipeline, run: Run) -> None:
     unique = uuid.uuid4().hex[:8]
     seed = time.time_ns() % 10**6
-    front, back, other = (
-        print_card("cn_portrait", seed),
-        print_card("cn_emblem", seed),
-        print_card("cn_portrait", seed + 1),
-    )
-    number, name = str(front.card["id_number"]), str(front.card["name"])
+    # the printer's people have few names, and the other tests' scans are stored here as well
+    name = "欧阳样例"
+    front, back = print_card("cn_portrait", seed, name=name), print_card("cn_emblem", seed)
+    other = print_card("cn_portrait", seed + 1)
+    number = str(front.card["id_number"])
     mine = {
         f"cn/E1-{unique}/{name}.jpg": encode(front.picture),
         f"cn/E1-{unique}/back.jpg": encode(back.picture),
         f"cn/E2-{unique}/front.jpg": encode(front.picture),  # the same bytes: the answer is shared
-        f"cn/{unique}.jpg": encode(print_card("cn_portrait", seed).picture) + b"\n",
+        f"cn/{unique}.jpg": encode(front.picture) + b"\n",
     }
     somebody = f"cn/E3-{unique}/front.jpg"
     ids = [pipeline.upload(key, data) for key, data in mine.items()]

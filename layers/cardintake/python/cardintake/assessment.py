@@ -7,7 +7,7 @@ the picture fill in where it says nothing. Each finding says which signal gave w
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from cardintake import card_checks, signals
 from cardintake.card_checks import Ran
@@ -42,6 +42,21 @@ class Verdict:
     def reasons(self) -> list[str]:
         """Sorted, without duplicates."""
         return in_order(finding.reason for finding in self.findings)
+
+    def attributes(self) -> dict[str, Any]:
+        """As the record holds it; what there is none of is absent."""
+        attributes: dict[str, Any] = {
+            "status": self.status,
+            "quality": self.quality,
+            "risk": self.risk,
+            "reasons": self.reasons,
+            "findings": [finding.as_item() for finding in self.findings],
+        }
+        if self.card is not None:
+            attributes["card"] = self.card.values()
+        if self.other_cards:
+            attributes["other_cards"] = [other.values() for other in self.other_cards]
+        return attributes
 
 
 def among_others(verdict: Verdict, findings: Sequence[Finding], *, checked: bool = False) -> Verdict:

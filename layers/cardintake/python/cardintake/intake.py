@@ -207,8 +207,6 @@ class Intake:
         reading: Reading | None = None,
     ) -> Outcome:
         attributes: dict[str, Any] = {"etag": upload.etag, "size": upload.size}
-        if verdict.other_cards:
-            attributes["other_cards"] = [other.values() for other in verdict.other_cards]
         if recognised is not None and reading is not None:
             attributes |= {
                 "content_sha256": recognised.content.sha256,
@@ -223,7 +221,7 @@ class Intake:
             joined = self._joined(lease, verdict, attributes)
             whole = among_others(verdict, joined.findings, checked=joined.checked)
             try:
-                return self._stored(scan, lease, attributes | _judged(whole), joined)
+                return self._stored(scan, lease, attributes | whole.attributes(), joined)
             except LinksMovedError:
                 continue  # another scan of the case was quicker: look again at what is there now
         raise LinksMovedError
@@ -302,20 +300,6 @@ class Intake:
         self._cases.leave(tombstone.record_id, tombstone.link_keys)
         if self._announcements.deliver([Event(**item) for item in tombstone.outbox]):
             self._records.buried(tombstone)
-
-
-def _judged(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as attributes of the record."""
-    attributes: dict[str, Any] = {
-        "status": verdict.status,
-        "quality": verdict.quality,
-        "risk": verdict.risk,
-        "reasons": verdict.reasons,
-        "findings": [finding.as_item() for finding in verdict.findings],
-    }
-    if verdict.card is not None:
-        attributes["card"] = verdict.card.values()
-    return attributes
 
 
 def _backoff(lease: Lease) -> int:

@@ -155,7 +155,7 @@ class Replay:
             return Report()  # no provider has seen it: there is no answer
         try:
             upload = self._upload(item)
-            new = _attributes(self._verdict(item, upload))
+            new = self._verdict(item, upload).attributes()
             found = _compared(item, new)
             if found.different and part.apply:
                 self._apply(item, new, announce=part.announce)
@@ -268,22 +268,6 @@ def _add(whole: Report, part: Report) -> None:
         counts = getattr(whole, name)
         for key, count in getattr(part, name).items():
             counts[key] = counts.get(key, 0) + count
-
-
-def _attributes(verdict: Verdict) -> dict[str, Any]:
-    """The verdict as `intake` writes it."""
-    attributes: dict[str, Any] = {
-        "status": verdict.status,
-        "quality": verdict.quality,
-        "risk": verdict.risk,
-        "reasons": verdict.reasons,
-        "findings": [finding.as_item() for finding in verdict.findings],
-    }
-    if verdict.card is not None:
-        attributes["card"] = verdict.card.values()
-    if verdict.other_cards:
-        attributes["other_cards"] = [other.values() for other in verdict.other_cards]
-    return attributes
 
 
 def _of_cases(item: Mapping[str, Any]) -> Iterator[Finding]:
