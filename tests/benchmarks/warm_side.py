@@ -68,6 +68,7 @@ def memory(name: str) -> int:
 
 
 def main() -> None:
+    os.sched_setaffinity(0, {max(os.sched_getaffinity(0))})  # a function of 2048 MB has little more than one processor
     certifi.where = lambda: os.environ["AWS_CA_BUNDLE"]  # httpx trusts what certifi names
     handler = importlib.import_module("app").handler
     answers = os.fdopen(os.dup(1), "w")

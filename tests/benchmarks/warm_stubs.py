@@ -8,6 +8,7 @@ first part of an object's key names the file.
 
 import asyncio
 import json
+import os
 import ssl
 import sys
 from collections import Counter
@@ -104,6 +105,8 @@ async def serve(name: str, reader: asyncio.StreamReader, writer: asyncio.StreamW
 
 
 async def main(certificate: Path) -> None:
+    if sys.platform == "linux":
+        os.sched_setaffinity(0, {min(os.sched_getaffinity(0))})  # not where the side that is measured runs
     PICTURES.update({picture.name: picture.read_bytes() for picture in Path.cwd().glob("*.jpg")})
     tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     tls.load_cert_chain(certificate)

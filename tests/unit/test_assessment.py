@@ -274,7 +274,7 @@ def test_a_refused_image(reason: Reason) -> None:
 @pytest.mark.parametrize(
     ("measure", "fine", "beyond", "expected"),
     [
-        ("sharpness", 60.0, 59.9, "IMAGE_BLURRED"), ("brightness", 60.0, 59.9, "IMAGE_UNDEREXPOSED"),
+        ("sharpness", 100.0, 99.9, "IMAGE_BLURRED"), ("brightness", 60.0, 59.9, "IMAGE_UNDEREXPOSED"),
         ("glare_share", 0.015, 0.0151, "IMAGE_GLARE"),
     ],
 )  # fmt: skip

@@ -308,6 +308,23 @@ def test_blur_is_found_on_every_table(size: tuple[int, int], table: tuple[int, i
     assert said_of(blurred) == {"IMAGE_BLURRED"}
 
 
+def test_what_lies_around_the_card_neither_hides_nor_feigns_blur() -> None:
+    sharp, blurred = card(), card().filter(ImageFilter.GaussianBlur(5))
+    chequered = Image.new("L", sharp.size)
+    chequered.putdata([255 * ((x // 4 + y // 4) % 2) for y in range(sharp.height) for x in range(sharp.width)])
+    rim = Image.new("L", sharp.size, 255)
+    rim.paste(0, (120, 80, sharp.width - 120, sharp.height - 80))
+    for table in (chequered, chequered.filter(ImageFilter.GaussianBlur(8))):
+        assert said_of(Image.composite(table.convert("RGB"), sharp, rim)) == set()
+        assert said_of(Image.composite(table.convert("RGB"), blurred, rim)) == {"IMAGE_BLURRED"}
+
+
+def test_a_light_card_on_a_large_dark_table_is_not_dark() -> None:
+    table = Image.new("RGB", (1000, 750), (12, 12, 12))
+    table.paste(card((660, 416)), (170, 167))
+    assert said_of(table) == set()
+
+
 def test_a_picture_without_any_detail_has_no_sharpness() -> None:
     for colour in ("white", "black", "grey"):
         assert measured(encoded(Image.new("RGB", (700, 500), colour), "PNG")).sharpness == 0

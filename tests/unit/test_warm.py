@@ -4,19 +4,22 @@ import base64
 import io
 import random
 import ssl
+import threading
 import time
 import tracemalloc
 from collections import Counter
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 from urllib.parse import quote_plus
 
 import botocore.session
 import httpx
 import pytest
+from botocore.exceptions import EndpointConnectionError
 from botocore.response import StreamingBody
 from PIL import Image
 
@@ -24,6 +27,7 @@ from cardintake import bootstrap, images, scans
 from cardintake.aws import Clients
 from cardintake.budget import Budget
 from cardintake.images import FittedImage
+from cardintake.provider_states import ProviderStates
 from cardintake.providers import REGISTRY, bodies
 from cardintake.providers.bodies import Base64, blocks, body_of, form_base64
 from cardintake.providers.client import ProviderClient
@@ -109,6 +113,40 @@ def test_a_warm_scan_makes_no_client_no_context_no_connection_and_reads_no_secre
     assert asked == {"dynamodb": 6, "s3": 4, "provider": 2}
 
 
+class Unhurried:
+    """A table that answers when it is told to, and counts how often it was asked."""
+
+    def __init__(self, fails: bool) -> None:
+        self.asked, self.answer = 0, threading.Event()
+        self._fails = fails
+
+    def get_item(self, **_: Any) -> dict[str, Any]:
+        self.asked += 1
+        assert self.answer.wait(10)
+        if self._fails:
+            raise EndpointConnectionError(endpoint_url="https://x.example")
+        return {"Item": {"error_class": {"S": "quota"}}}
+
+
+@pytest.mark.parametrize("fails", [False, True], ids=["answered", "failed"])
+def test_ten_scans_that_begin_together_read_a_providers_state_once(world: World, fails: bool) -> None:
+    table = Unhurried(fails)
+    states = ProviderStates(cast("Any", table), world.process.settings, world.process.announcements)
+    with ThreadPoolExecutor(10) as pool:
+        asking = [pool.submit(states.trouble, "ctyun") for _ in range(10)]
+        time.sleep(0.1)
+        table.answer.set()
+        told = [one.exception() or one.result() for one in asking]
+    assert table.asked == 1
+    if not fails:
+        assert told == [("quota", False)] * 10
+        return
+    assert [type(error) for error in told] == [EndpointConnectionError] * 10
+    with pytest.raises(EndpointConnectionError):  # a failure is not remembered
+        states.trouble("ctyun")
+    assert table.asked == 2
+
+
 def test_the_colours_of_a_picture_are_measured_only_where_the_provider_looks_for_no_copies(
     world: World, photo: bytes, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -133,7 +171,7 @@ def test_a_jpegs_luminance_alone_measures_as_its_colours_do(size: tuple[int, int
     jpeg = encoded(picture(1, size), quality=92)
     alone = images.probe(jpeg).measures
     assert alone is not None
-    in_colour = images._of_luminance(images._thumbnail(images._in_colour(jpeg)).convert("L"))
+    in_colour = images._of_luminance(images._in_colour(jpeg))
     assert alone.sharpness == pytest.approx(in_colour["sharpness"], rel=0.01)
     assert alone.brightness == pytest.approx(in_colour["brightness"], abs=1)
     assert (alone.burnt_share, alone.glare_share) == (in_colour["burnt_share"], in_colour["glare_share"])

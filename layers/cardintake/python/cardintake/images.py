@@ -46,6 +46,8 @@ LARGE_PIXELS = 4_000_000
 _STRIP_PIXELS = 1_000_000
 _BLOCK = 192 * 1024  # bytes encoded at a time; a multiple of 3
 _MEASURED_SIDE = 800
+_MIDDLE = 0.7  # of either side: half of the picture
+_CELLS = 100  # along the longer side
 _BURNT = 250  # mean luminance of a cell
 _JPEG_QUALITIES = (92, 85, 75)
 _one_large_at_a_time = threading.Lock()
@@ -89,11 +91,12 @@ def urlencoded_base64_size(data: bytes) -> int:
 
 @dataclass(frozen=True, slots=True)
 class Measures:
-    """Taken on a copy of at most 800 pixels, so that they do not depend on the camera.
+    """Taken as on a copy of at most 800 pixels, so that they do not depend on the camera.
 
-    `sharpness`: variance of the Laplacian of luminance. `brightness`: median luminance, 0-255. `burnt_share`: share of
-    8x8 cells with mean luminance of at least 250. `glare_share`: the same, only spots that do not reach the picture's
-    edge (a white table does). `chroma`: standard deviations of Cb and Cr added up, after grey-world balance.
+    Of the picture's middle, where the card lies and not the table around it: `sharpness`, variance of the Laplacian of
+    luminance; `brightness`, median luminance, 0-255. Of all: `burnt_share`, share of cells of 8x8 pixels with mean
+    luminance of at least 250; `glare_share`, the same, only spots that do not reach the picture's edge (a white table
+    does); `chroma`, standard deviations of Cb and Cr added up, after grey-world balance.
     """
 
     sharpness: float
@@ -120,7 +123,7 @@ class _MeasuredLater(Measures):
         if name == "chroma":
             taken = {name: round(_chroma(_thumbnail(self._colours())), 2)}
         elif name in Measures.__slots__:
-            taken = _of_luminance(_thumbnail(self._decoded).convert("L"))
+            taken = _of_luminance(self._decoded)
         else:
             raise AttributeError(name)
         for measure, value in taken.items():
@@ -321,7 +324,7 @@ def _reduced(image: Image.Image) -> Image.Image:
 
 
 def _thumbnail(image: Image.Image) -> Image.Image:
-    """What is measured, in the image's place. Means of what is shrunk: less work, and noise does not count as sharp."""
+    """The copy whose colours are measured, in the image's place."""
     image.thumbnail((_MEASURED_SIDE, _MEASURED_SIDE), Image.Resampling.BOX)
     return image
 
@@ -352,20 +355,32 @@ def _rgb(image: Image.Image) -> Image.Image:
     return image.convert("RGB")
 
 
-def _of_luminance(luminance: Image.Image) -> dict[str, float]:
+def _of_luminance(image: Image.Image) -> dict[str, float]:
     """Every measure but `chroma`."""
-    laplacian = luminance.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128))
-    if min(luminance.size) > 2:  # the filter leaves the outermost pixels as they are: bright edges would count as sharp
-        laplacian = laplacian.crop((1, 1, luminance.width - 1, luminance.height - 1))
-    cells = luminance.reduce(8)
+    if image.mode != "L":
+        image = image.convert("L")
+    middle = _middle(image)
+    laplacian = middle.filter(ImageFilter.Kernel((3, 3), (0, 1, 0, 1, -4, 1, 0, 1, 0), scale=1, offset=128))
+    if min(middle.size) > 2:  # the filter leaves the outermost pixels as they are: bright edges would count as sharp
+        laplacian = laplacian.crop((1, 1, middle.width - 1, middle.height - 1))
+    cells = image.reduce(max(_MEASURED_SIDE // _CELLS, round(max(image.size) / _CELLS)))
     burnt, enclosed = _burnt_cells(cells)
     total = cells.width * cells.height
     return {
         "sharpness": round(ImageStat.Stat(laplacian).var[0], 1),
-        "brightness": round(ImageStat.Stat(luminance).median[0], 1),
+        "brightness": round(ImageStat.Stat(middle).median[0], 1),
         "burnt_share": round(burnt / total, 4),
         "glare_share": round(enclosed / total, 4),
     }
+
+
+def _middle(image: Image.Image) -> Image.Image:
+    """What lies around the centre of the copy that is measured. Shrunk by means: noise does not count as sharp."""
+    left, top = (round(side * (1 - _MIDDLE) / 2) for side in image.size)
+    box = (left, top, image.width - left, image.height - top)
+    scale = min(1, _MEASURED_SIDE / max(image.size))
+    size = (max(1, round((box[2] - box[0]) * scale)), max(1, round((box[3] - box[1]) * scale)))
+    return image.resize(size, Image.Resampling.BOX, box)
 
 
 def _burnt_cells(cells: Image.Image) -> tuple[int, int]:

@@ -12,6 +12,7 @@ runs out: announced like a pause for quota, and pauses nothing), `outbox`. Times
 import threading
 import time
 from collections.abc import Callable, Collection, Iterable, Mapping
+from concurrent.futures import Future
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -89,6 +90,7 @@ class ProviderStates:
         self._clock = clock
         self._lock = threading.Lock()
         self._known: dict[str, tuple[float, dict[str, Any]]] = {}
+        self._being_read: dict[str, Future[dict[str, Any]]] = {}
 
     def permit(self, provider: str, version: str, owner: str, *, despite: Collection[PauseClass] = ()) -> Permit:
         """Leave to call with this version of the secret. Raises PausedError, TrialBusyError.
@@ -230,10 +232,27 @@ class ProviderStates:
             raise TrialBusyError from None
 
     def _state(self, provider: str, *, fresh: bool = False) -> dict[str, Any]:
+        """As it was read at most `limits.STATE_SECONDS` ago: by one thread for all that ask meanwhile; or read now."""
+        if fresh:
+            return self._read(provider)
         with self._lock:
             read_at, state = self._known.get(provider, (float("-inf"), {}))
-            if not fresh and self._clock() - read_at <= limits.STATE_SECONDS:
+            if self._clock() - read_at <= limits.STATE_SECONDS:
                 return state
+            asked = provider not in self._being_read
+            reading = self._being_read.setdefault(provider, Future())
+        if asked:
+            try:
+                reading.set_result(self._read(provider))
+            except BaseException as error:
+                reading.set_exception(error)
+                raise
+            finally:
+                with self._lock:
+                    del self._being_read[provider]
+        return reading.result()
+
+    def _read(self, provider: str) -> dict[str, Any]:
         answer = self._dynamodb.get_item(
             TableName=self._settings.cards_table,
             Key=marshalled({"record_id": _item_id(provider)}),

@@ -122,6 +122,7 @@ class Recognition:
         self._max_attempts = max_attempts
         self._allow_http = allow_http
         self._sleep = sleep
+        self._providers: dict[str, tuple[SecretContent, Provider]] = {}
 
     def recognise(
         self, picture: Picture, candidates: Iterable[type[Provider]], claim: Claim, lease: Lease, budget: Budget
@@ -237,7 +238,12 @@ class Recognition:
         return found
 
     def _configured(self, candidate: type[Provider], secret: SecretContent) -> Provider:
-        return candidate.configured(secret.member(candidate.name), allow_http=self._allow_http)
+        """Checked once for every reading of the secret."""
+        known = self._providers.get(candidate.name)
+        if known is None or known[0] is not secret:
+            known = secret, candidate.configured(secret.member(candidate.name), allow_http=self._allow_http)
+            self._providers[candidate.name] = known
+        return known[1]
 
     def _permitted(self, provider: str, version: str, request: _Request) -> Permit:
         """Leave to call; waits a little while another call is trying the credentials. Raises PausedError."""

@@ -9,9 +9,9 @@ from collections.abc import Mapping
 
 from cardintake.signals import TABLE
 
-# of the 800-pixel copy; docs/decisions/0006 tells how they were found
+# docs/decisions/0006 tells how they were found
 MEASURES: Mapping[str, float] = {
-    "sharpness": 60.0,
+    "sharpness": 100.0,
     "brightness": 60.0,
     "burnt_share": 0.5,
     "glare_share": 0.015,

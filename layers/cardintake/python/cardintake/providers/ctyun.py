@@ -158,7 +158,7 @@ class CTYun:
 
     def check(self, answer: Answer) -> None:
         """Errors of the call as a whole, then of its image, by the document's list."""
-        (outcome,) = self.read_all(answer, 1)
+        (outcome,) = _outcomes(answer, 1)
         if isinstance(outcome, ProviderError) and not isinstance(outcome, ImageRefusedError):
             raise outcome
 
@@ -177,29 +177,35 @@ class CTYun:
         A documented error of the call as a whole is that of every image. Raises UnreadableAnswerError,
         ConfigurationError or RetryableError for an answer that tells nothing of any of them.
         """
-        document = json_object(self.name, answer)
-        code = whole_number(document.get("code"))
-        if code is None or (code != 0 and answer.status != 200 and not 4000 <= code <= 5000):
-            # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
-            if answer.status in (401, 403, 404, 405):
-                raise ConfigurationError(self.name, f"HTTP {answer.status}")
-            if answer.status >= 500:
-                raise RetryableError(self.name, f"HTTP {answer.status}")
-            raise UnreadableAnswerError(self.name, "answer without a code")
-        if code != 0:
-            return [error_of(code) for _ in range(count)]
-        results = document.get("result")
-        if not isinstance(results, list) or len(results) != count:
-            raise UnreadableAnswerError(self.name, "answer without exactly one result an image")
-        failed = [_error_in(result) for result in results]
-        if _failures_counted_in(document.get("message")) > sum(error is not None for error in failed):
-            # which of the others it was is not said, and not guessed
-            unsaid = UnreadableAnswerError(self.name, "a failed image without its err_code")
-            return [error or unsaid for error in failed]
         return [
-            error or read_result(result, keep_face=self._secret.keep_face)
-            for error, result in zip(failed, results, strict=True)
+            outcome if isinstance(outcome, ProviderError) else read_result(outcome, keep_face=self._secret.keep_face)
+            for outcome in _outcomes(answer, count)
         ]
+
+
+def _outcomes(answer: Answer, count: int) -> list[dict[str, Any] | ProviderError]:
+    """Each image's element of `result`, or its error."""
+    name = CTYun.name
+    document = json_object(name, answer)
+    code = whole_number(document.get("code"))
+    if code is None or (code != 0 and answer.status != 200 and not 4000 <= code <= 5000):
+        # no answer of this interface. The gateway's refusals are undocumented; their HTTP status has to do.
+        if answer.status in (401, 403, 404, 405):
+            raise ConfigurationError(name, f"HTTP {answer.status}")
+        if answer.status >= 500:
+            raise RetryableError(name, f"HTTP {answer.status}")
+        raise UnreadableAnswerError(name, "answer without a code")
+    if code != 0:
+        return [error_of(code) for _ in range(count)]
+    results = document.get("result")
+    if not isinstance(results, list) or len(results) != count:
+        raise UnreadableAnswerError(name, "answer without exactly one result an image")
+    failed = [_error_in(result) for result in results]
+    if _failures_counted_in(document.get("message")) > sum(error is not None for error in failed):
+        # which of the others it was is not said, and not guessed
+        unsaid = UnreadableAnswerError(name, "a failed image without its err_code")
+        return [error or unsaid for error in failed]
+    return [error or result for error, result in zip(failed, results, strict=True)]
 
 
 def _error_in(result: object) -> ProviderError | None:
