@@ -190,7 +190,7 @@ def test_a_spoiled_card_shows_what_was_found_and_what_went_out(opened: Open) -> 
     finding = over(page).locator("[data-reason=IMAGE_BLURRED]")
     expect(finding).to_contain_text(ENGLISH["reason"]["IMAGE_BLURRED"]["meaning"])
     expect(finding).to_contain_text(ENGLISH["reason"]["IMAGE_BLURRED"]["advice"])
-    expect(finding).to_contain_text("wanted at least 60")
+    expect(finding).to_contain_text("wanted at least 100")
     value, limit = (finding.locator(f"svg .{part}") for part in ("value", "limit"))
     assert float(value.get_attribute("width") or 0) < float(limit.get_attribute("x1") or 0)
     assert [event.get_attribute("data-event") for event in page.locator("#told [data-event]").all()] == [
