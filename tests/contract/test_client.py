@@ -335,6 +335,20 @@ def test_trouble_with_one_picture_is_tried_once_more_and_then_final() -> None:
     assert len(in_haste.requests) == 1
 
 
+@pytest.mark.parametrize("failures", [1, 2])
+def test_a_call_that_failed_before_is_no_word_about_the_picture(failures: int) -> None:
+    trouble, down = RetriedOnceError("acme", "4007"), RetryableError("acme", "5000")
+    trial = Trial(ok())
+    assert trial.run(*[down] * failures, trouble).body == FINAL
+    assert len(trial.requests) == failures + 2
+    trial = Trial(ok())
+    assert trial.run(*[down] * failures, trouble, trouble).body == FINAL
+    assert len(trial.requests) == failures + 2
+    trial = Trial(ok())
+    trial.fails(trouble, *[down] * 3)
+    assert len(trial.requests) == 4
+
+
 @pytest.mark.parametrize(("seconds", "tries"), [(6.0, 1), (7.0, 2), (8.5, 3), (50.0, 3)])
 def test_no_try_is_begun_that_does_not_fit_the_budget(
     seconds: float, tries: int, monkeypatch: pytest.MonkeyPatch

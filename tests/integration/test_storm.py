@@ -106,7 +106,7 @@ def test_every_upload_came_to_its_right_end(aftermath: Aftermath) -> None:
         elif upload.removed:
             assert record["status"] == "ERASED"
         else:
-            assert record["status"] == upload.picture.status, record
+            assert record["status"] == upload.picture.status, str(record)
             assert record.get("card") == upload.picture.card
             reasons = set(record["reasons"])
             if upload.picture.status == "RECOGNIZED":

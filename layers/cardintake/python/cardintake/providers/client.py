@@ -72,20 +72,22 @@ class ProviderClient:
             provider.check(answer)
             return answer
 
-        for number in range(1, limits.TRIES_IN_INVOCATION + 1):
+        failed, doubted = 0, False
+        while True:
             try:
                 return self._asked(provider, make_call, checked, budget, before_paying_again)
             except RetriedOnceError:
-                if number > 1:
+                if doubted:
                     return answers[-1]
                 if not self._paused(limits.RETRY_ONCE_SECONDS, budget):
                     raise
+                doubted = True
                 before_paying_again(True)
             except RetryableError as error:
-                last = number == limits.TRIES_IN_INVOCATION
-                if error.maybe_billed or last or not self._paused(_backoff(number), budget):
+                failed += 1
+                last = failed == limits.TRIES_IN_INVOCATION
+                if error.maybe_billed or last or not self._paused(_backoff(failed), budget):
                     raise
-        raise AssertionError("unreachable: the last try returns or raises")
 
     def balance(self, provider: Prepaid, budget: Budget) -> int:
         """How many recognitions are left at a provider that sells them in advance. Raises like `recognise`."""
