@@ -325,6 +325,13 @@ def test_a_light_card_on_a_large_dark_table_is_not_dark() -> None:
     assert said_of(table) == set()
 
 
+@pytest.mark.parametrize("kind", ["JPEG", "PNG", "GIF", "BMP", "TIFF"])
+def test_a_picture_that_has_no_colours_is_a_grey_copy(kind: str) -> None:
+    measures = measured(encoded(card().convert("L"), kind))
+    assert measures.chroma == 0
+    assert measures.sharpness > 200
+
+
 def test_a_picture_without_any_detail_has_no_sharpness() -> None:
     for colour in ("white", "black", "grey"):
         assert measured(encoded(Image.new("RGB", (700, 500), colour), "PNG")).sharpness == 0

@@ -302,7 +302,7 @@ def _measured(data: bytes, image: Image.Image) -> Measures:
     if _decode_reduced(image, "L") and image.mode == "L":
         return _MeasuredLater(_reduced(image), lambda: _in_colour(data))
     small = _thumbnail(_reduced(image))
-    return _MeasuredLater(small, lambda: small)
+    return _MeasuredLater(small, lambda: small.convert("RGB"))
 
 
 def _in_colour(data: bytes) -> Image.Image:
