@@ -194,7 +194,7 @@ def _written(provider: str, field: str, value: str | bool, source: object) -> bo
 def _dated(provider: str, field: str, value: str, folded: str) -> bool:
     one = f"({'|'.join(_spellings(provider, value))})"
     if provider in ("ctyun", "ihuyi") and field == "valid_from":
-        return bool(re.fullmatch(f"{one}{_DASH}([-0-9./]{{8,10}}|长期(有效)?)", folded))
+        return bool(re.fullmatch(f"{one}{_DASH}([-0-9./]{{8,10}}|长期(有效)?)?", folded))
     if provider in ("ctyun", "ihuyi") and field == "valid_to":
         return bool(re.fullmatch(f"[-0-9./]{{8,10}}{_DASH}{one}", folded))
     return bool(re.fullmatch(one, folded))
