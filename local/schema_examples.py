@@ -132,7 +132,7 @@ RECORDS: list[dict[str, Any]] = [
                 "source": "measure",
                 "signal": "sharpness",
                 "value": "41.7",
-                "threshold": "60",
+                "threshold": "100",
             },
             {"reason": "SEVERAL_CARDS", "source": "card", "signal": "cards", "value": "2"},
             {"reason": "ID_NUMBER_INVALID", "source": "card", "signal": "check_character"},
