@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from typing import TYPE_CHECKING
 
 import boto3
 import pytest
@@ -10,6 +11,9 @@ from botocore.exceptions import ClientError
 from moto import mock_aws
 
 from cardintake.aws import Clients, error_code
+
+if TYPE_CHECKING:
+    from botocore.awsrequest import AWSPreparedRequest
 
 SERVICES = ("s3", "dynamodb", "sqs", "events", "secretsmanager")
 
@@ -49,6 +53,16 @@ def test_every_service_is_really_called(clients: Clients) -> None:
     assert answer["FailedEntryCount"] == 0
     clients.secretsmanager.create_secret(Name="s", SecretString="{}")
     assert clients.secretsmanager.get_secret_value(SecretId="s")["SecretString"] == "{}"
+
+
+def test_an_upload_is_sent_at_once_and_with_its_checksum(clients: Clients) -> None:
+    sent: list[AWSPreparedRequest] = []
+    clients.s3.create_bucket(Bucket="b-for-test", CreateBucketConfiguration={"LocationConstraint": "eu-west-1"})
+    clients.s3.meta.events.register_first("before-send.s3.PutObject", lambda request, **_: sent.append(request))
+    clients.s3.put_object(Bucket="b-for-test", Key="answer", Body=b"{}")
+    (headers,) = [request.headers for request in sent]
+    assert "Expect" not in headers
+    assert b"crc32" in headers["X-Amz-Trailer"] + headers["x-amz-sdk-checksum-algorithm"].lower()
 
 
 def test_errors_are_the_services_own(clients: Clients) -> None:

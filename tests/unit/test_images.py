@@ -6,6 +6,7 @@ import os
 import struct
 import subprocess
 import sys
+import threading
 import zipfile
 import zlib
 from concurrent.futures import ThreadPoolExecutor
@@ -638,6 +639,37 @@ def test_large_pictures_are_decoded_one_at_a_time(monkeypatch: pytest.MonkeyPatc
     with ThreadPoolExecutor(4) as pool:
         list(pool.map(probe, [large] * 4))
     assert seen == [1]
+
+
+def test_one_thread_measures_what_was_begun_and_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    files = [encoded(picture(number)) for number in range(5)]
+    alone = [measured(data).sharpness for data in files]
+    threads: list[int] = []
+    measure = images._of_luminance
+
+    def noted(image: Image.Image) -> dict[str, float]:
+        threads.append(threading.get_ident())
+        return measure(image)
+
+    monkeypatch.setattr(images, "_of_luminance", noted)
+    with ThreadPoolExecutor(5) as pool:
+        begun = list(pool.map(measured, files))
+        list(pool.map(lambda one: (one.begin(), one.begin()), begun))
+    assert [one.sharpness for one in begun] == alone
+    assert len(threads) == len(files)
+    assert len(set(threads)) == 1
+    assert threading.get_ident() not in threads
+
+
+def test_what_goes_wrong_while_it_is_measured_is_heard_of_by_who_asks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(_: Image.Image) -> dict[str, float]:
+        raise MemoryError
+
+    monkeypatch.setattr(images, "_of_luminance", broken)
+    found = measured(encoded(picture()))
+    found.begin()
+    with pytest.raises(MemoryError):
+        found.brightness  # noqa: B018 - asks
 
 
 def test_a_picture_keeps_its_bytes_out_of_logs() -> None:

@@ -4,6 +4,7 @@ import inspect
 import io
 import json
 import logging
+import time
 from collections.abc import Iterator
 from typing import Any
 
@@ -14,8 +15,12 @@ from botocore.exceptions import ClientError, EndpointConnectionError, ReadTimeou
 from PIL import Image
 
 from cardintake import telemetry
+from cardintake.budget import Budget
 from cardintake.images import probe
 from cardintake.providers.client import ProviderClient
+from cardintake.providers.errors import RetryableError
+from cardintake.providers.protocol import Call
+from tests.contract.test_client import Acme
 from tests.unit.conftest import encoded, picture
 from tests.unit.world import PORTRAIT, World, ctyun_answer
 
@@ -220,5 +225,11 @@ def test_counts_are_written_once_at_the_end(output: Output) -> None:
 
 
 def test_the_client_does_not_log_urls(sink: Sink) -> None:
-    ProviderClient(httpx.MockTransport(lambda _: httpx.Response(200, json={})))._http.post("https://x.example/hush")
+    budget = Budget(time.monotonic() + 20)
+    answered = ProviderClient(httpx.MockTransport(lambda _: httpx.Response(200, json={})))
+    answered.recognise(Acme(), lambda _: Call("https://x.example/hush", {}, b""), budget)
+    with pytest.raises(RetryableError):
+        ProviderClient(sleep=lambda _: None).recognise(
+            Acme(), lambda _: Call("http://127.0.0.1:9/hush", {}, b""), budget
+        )
     assert sink.lines == []

@@ -40,7 +40,7 @@ from tests.benchmarks.warm_side import event
 from tests.contract.test_client import Acme
 from tests.contract.test_transport import ANSWER, Connection, serving
 from tests.unit.conftest import encoded, picture
-from tests.unit.world import World, a_world
+from tests.unit.world import World, a_world, ctyun_answer
 
 KEY = "a/x.jpg"
 LARGE = 10_000_000
@@ -77,6 +77,7 @@ def made(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
         monkeypatch.setattr(owner, name, call)
 
     counted(botocore.session.Session, "create_client", "AWS client")
+    counted(DeadlineTransport, "__init__", "HTTP client")
     counted(httpx.Client, "__init__", "HTTP client")
     counted(ssl.SSLContext, "__new__", "SSL context")
     return counter
@@ -164,6 +165,27 @@ def test_the_colours_of_a_picture_are_measured_only_where_the_provider_looks_for
     seen = images.probe(photo).measures
     assert seen is not None
     assert (seen.chroma, len(measured)) == (seen.chroma, 1)
+
+
+def test_a_picture_is_measured_while_its_provider_is_awaited(
+    world: World, photo: bytes, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    measured = threading.Event()
+    measure = images._of_luminance
+
+    def noted(image: Image.Image) -> dict[str, float]:
+        taken = measure(image)
+        measured.set()
+        return taken
+
+    def answer_then(_: httpx.Request) -> httpx.Response:
+        assert measured.wait(10)
+        return ctyun_answer()
+
+    monkeypatch.setattr(images, "_of_luminance", noted)
+    world.provider.script = [answer_then]
+    world.deliver(world.upload(KEY, photo))
+    assert world.record(KEY)["status"] == "RECOGNIZED"
 
 
 @pytest.mark.parametrize("size", [(600, 400), (1200, 800), (1600, 1000), (3300, 2000)])

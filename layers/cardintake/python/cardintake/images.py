@@ -10,6 +10,7 @@ import io
 import threading
 import warnings
 from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib import import_module
@@ -51,6 +52,8 @@ _CELLS = 100  # along the longer side
 _BURNT = 250  # mean luminance of a cell
 _JPEG_QUALITIES = (92, 85, 75)
 _one_large_at_a_time = threading.Lock()
+# one thread for all scans: were each measured by its own, what still has to be sent would wait for what has been
+_measurer = ThreadPoolExecutor(1)
 Image.MAX_IMAGE_PIXELS = None  # our own, stricter limit is checked before anything is decoded
 warnings.filterwarnings("ignore", module="PIL")  # about odd metadata, which decides nothing here
 
@@ -105,25 +108,26 @@ class Measures:
     glare_share: float
     chroma: float
 
-    def take(self) -> None:
-        """Takes what everybody asks for, where that has not been done."""
+    def begin(self) -> None:
+        """Has what everybody asks for taken in the background, where that has not been done."""
 
 
 class _MeasuredLater(Measures):
-    """Taken when it is asked for: while others wait for the provider, and colours only where it looks for no copies."""
+    """Taken when it is asked for, if not begun before; colours only then, as only some providers look for copies."""
 
     def __init__(self, decoded: Image.Image, colours: Callable[[], Image.Image]) -> None:
         self.__dict__.update(_decoded=decoded, _colours=colours)
 
-    def take(self) -> None:
-        self.sharpness  # noqa: B018 - brings the others along
+    def begin(self) -> None:
+        if self._begun is None:
+            self.__dict__["_begun"] = _measurer.submit(_of_luminance, self._decoded)
 
     def __getattr__(self, name: str) -> float:
         """Called for what has not been set yet."""
         if name == "chroma":
             taken = {name: round(_chroma(_thumbnail(self._colours())), 2)}
         elif name in Measures.__slots__:
-            taken = _of_luminance(self._decoded)
+            taken = _of_luminance(self._decoded) if self._begun is None else self._begun.result()
         else:
             raise AttributeError(name)
         for measure, value in taken.items():
@@ -132,6 +136,7 @@ class _MeasuredLater(Measures):
 
     _decoded: Image.Image
     _colours: Callable[[], Image.Image]
+    _begun: Future[dict[str, float]] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -307,7 +307,7 @@ class Recognition:
         def make_call(attempt: Attempt) -> Call:
             measures = request.picture.measures
             call = provider.call(image, request.claim, attempt)
-            return call if measures is None else replace(call, meanwhile=measures.take)
+            return call if measures is None else replace(call, meanwhile=measures.begin)
 
         def pay_again(answered: bool) -> None:
             if not answered:

@@ -1,15 +1,16 @@
 """The one HTTP client: time bounded by the budget, answers bounded in size, redirects off, nothing logged.
 
+Requests go straight to httpx's transport. What httpx's Client would add is what must not be: proxies and credentials of
+the environment, redirects, cookies of one answer in the next request.
 Errors of the transport become typed errors here; what an answer says is the provider's module to judge.
 """
 
 import random
 import time
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import suppress
+from contextlib import closing, suppress
 from datetime import UTC, datetime
 from email.utils import parsedate_to_datetime
-from http.cookiejar import CookieJar, DefaultCookiePolicy
 
 import httpx
 
@@ -31,6 +32,8 @@ from cardintake.providers.protocol import Answer, Attempt, Call, Prepaid, Provid
 from cardintake.providers.tokens import TokenCache
 from cardintake.providers.transport import DeadConnectionError, DeadlineTransport
 
+_HEADERS = {"Accept": "*/*", "Accept-Encoding": "gzip, deflate", "User-Agent": "cardintake"}
+
 
 class _DeadConnectionError(RetryableError):
     """A kept connection was closed without a byte of an answer."""
@@ -42,12 +45,7 @@ class ProviderClient:
     def __init__(
         self, transport: httpx.BaseTransport | None = None, sleep: Callable[[float], None] = time.sleep
     ) -> None:
-        self._http = httpx.Client(
-            transport=transport or DeadlineTransport(),
-            follow_redirects=False,
-            trust_env=False,  # no proxy or credentials file of the environment sees an identity card
-            cookies=CookieJar(DefaultCookiePolicy(allowed_domains=[])),  # nor does one answer mark the next request
-        )
+        self._transport = transport or DeadlineTransport()
         self._sleep = sleep
         self._tokens = TokenCache()
 
@@ -159,17 +157,16 @@ class ProviderClient:
     def _send(self, provider: str, call: Call, budget: Budget) -> Answer:
         seconds = min(budget.remaining, limits.PROVIDER_SECONDS)
         timeout = httpx.Timeout(seconds, connect=min(seconds, limits.CONNECT_SECONDS))
-        deadline = {"deadline": time.monotonic() + seconds}
         body = bytearray()
         try:
-            with self._http.stream(
+            request = httpx.Request(
                 "POST",
                 call.url,
-                headers={**call.headers, "Content-Length": str(size(call.body))},
+                headers={**_HEADERS, **call.headers, "Content-Length": str(size(call.body))},
                 content=_sent(call),
-                timeout=timeout,
-                extensions=deadline,
-            ) as response:
+                extensions={"timeout": timeout.as_dict(), "deadline": time.monotonic() + seconds},
+            )
+            with closing(self._transport.handle_request(request)) as response:
                 if "," in response.headers.get("Content-Encoding", ""):
                     # each layer multiplies what one read may unpack to, by a thousand
                     raise UnreadableAnswerError(provider, "answer is compressed more than once")

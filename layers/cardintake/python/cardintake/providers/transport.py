@@ -61,6 +61,8 @@ class DeadlineTransport(httpx.BaseTransport):
 
     def handle_request(self, request: httpx.Request) -> httpx.Response:
         """Sends it; the answer's body is read from the network as it is asked for."""
+        if not request.url.host:
+            raise httpx.UnsupportedProtocol("a URL without a host")
         self._until.deadline = request.extensions["deadline"]
         url = httpcore.URL(
             scheme=request.url.raw_scheme,
