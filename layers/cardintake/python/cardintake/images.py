@@ -1,8 +1,8 @@
 """The picture: what it is, whether it can be read at all, how bright and sharp it is, and fitting it to a provider.
 
-Everything here happens before any paid call, in bounded memory and time: images come from strangers. The content
-decides what a file is, never its name, and a file that is something else besides is refused. A picture of more than
-`LARGE_PIXELS` is decoded by one thread at a time, and no second copy of that size is ever made of it.
+All but the measures is done before any paid call, and all in bounded memory and time: images come from strangers. The
+content decides what a file is, never its name, and a file that is something else besides is refused. A picture of more
+than `LARGE_PIXELS` is decoded by one thread at a time, and no second copy of that size is ever made of it.
 """
 
 import base64
