@@ -487,7 +487,8 @@ class Storm:
             ):
                 del kills[0]
                 self._kills += 1
-            if received >= down_from:
+            # a pause that began before, for the credentials, would keep its name while the probes fail
+            if received >= down_from and "error_class" not in self._state(DOWN):
                 self._weather.begin_outage(ledger)
                 down_from, down_until = 1 << 60, time.monotonic() + self._scale.outage
             if time.monotonic() > down_until and self._was_felt(ledger):
@@ -510,7 +511,7 @@ class Storm:
     def _mend_credentials(self) -> None:
         """As an operator does who hears that a provider is misconfigured or out of quota: stores the secret anew."""
         secrets, secret = self._stack.client("secretsmanager"), self._stack.outputs.providers_secret
-        states = [self._pipeline.item(f"provider_{provider}") or {} for provider in PROVIDERS]
+        states = [self._state(provider) for provider in PROVIDERS]
         paused = {state["version"] for state in states if state.get("error_class") in ("configuration", "quota")}
         if paused and secrets.get_secret_value(SecretId=secret)["VersionId"] in paused:
             self._stack.put_credentials(self._sandbox.credentials)
@@ -518,8 +519,11 @@ class Storm:
     def _was_felt(self, ledger: Mapping[str, Any]) -> bool:
         """The outage: by the provider's circuit, or at least by a call."""
         if self._scale.until_broken:
-            return (self._pipeline.item(f"provider_{DOWN}") or {}).get("error_class") == "unavailable"
+            return self._state(DOWN).get("error_class") == "unavailable"
         return self._weather.felt(ledger)
+
+    def _state(self, provider: str) -> Mapping[str, Any]:
+        return self._pipeline.item(f"provider_{provider}") or {}
 
     def _sweep_again(self) -> None:
         if self._sweep is not None and self._sweep.done():
@@ -603,6 +607,7 @@ class _Weather:
     def begin_outage(self, ledger: Mapping[str, Any]) -> None:
         self._down = True
         self._before_outage = ledger["providers"][DOWN]["received"]
+        self._call_off(DOWN)
         self._order(DOWN, Fault.HTML_502, times=1_000_000)
 
     def felt(self, ledger: Mapping[str, Any]) -> bool:
@@ -611,12 +616,15 @@ class _Weather:
         return received > self._before_outage
 
     def end_outage(self, ledger: Mapping[str, Any]) -> None:
-        kept = [order for order in self._pending() if order["provider"] != DOWN]
+        self._call_off(DOWN)
+        self._down = False
+        self.outage_calls = ledger["providers"][DOWN]["received"] - self._before_outage
+
+    def _call_off(self, provider: str) -> None:
+        kept = [order for order in self._pending() if order["provider"] != provider]
         self.clear()
         for order in kept:
             httpx.post(self._url, json=order, trust_env=False).raise_for_status()
-        self._down = False
-        self.outage_calls = ledger["providers"][DOWN]["received"] - self._before_outage
 
     def clear(self) -> None:
         httpx.delete(self._url, trust_env=False).raise_for_status()
