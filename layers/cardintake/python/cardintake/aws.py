@@ -53,7 +53,7 @@ def _unpacked(path: Path) -> bytes:
 
 
 def _send_at_once(**request: Any) -> None:
-    """Uploads without asking S3 first whether to go on: what is stored here is hardly larger than the question."""
+    """Uploads without asking S3 first whether to go on: most answers are but a few kilobytes."""
     request["params"]["headers"].pop("Expect", None)
 
 
